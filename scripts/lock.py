@@ -1,0 +1,43 @@
+"""Write requirements.lock and environment.yml from pyproject.toml: `python scripts/lock.py`.
+
+Needs uv and the network. The lock is used as constraints, for pip, uv and conda alike.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# What only torch's CUDA build needs; that build pins it itself, the CPU build has none of it.
+CUDA_ONLY = re.compile(r"^(nvidia-|cuda-|triton)")
+COMPILE = "uv pip compile pyproject.toml --extra test --extra slurm --universal --no-annotate"
+HEADER = "# Constraints for pip and uv, made by scripts/lock.py: do not edit.\n"
+
+
+def lock() -> str:
+    """Return the text of requirements.lock for the newest packages that fit together."""
+    command = [*COMPILE.split(), "--no-header", "--quiet", "--upgrade", "--python-version", "3.11"]
+    pins = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    kept = [line for line in pins.splitlines(keepends=True) if not CUDA_ONLY.match(line)]
+    return HEADER + "".join(kept)
+
+
+def environment() -> str:
+    """Return the text of environment.yml: conda brings Python and pip, the lock all else."""
+    return (
+        "# Made by scripts/lock.py: do not edit. Use: conda env create -f environment.yml\n"
+        "name: mammolab\n"
+        "channels:\n"
+        "  - conda-forge\n"
+        "dependencies:\n"
+        "  - python=3.11\n"
+        "  - pip\n"
+        "  - pip:\n"
+        "      - -c requirements.lock\n"
+        "      - -e .[test]\n"
+    )
+
+
+if __name__ == "__main__":
+    (ROOT / "requirements.lock").write_text(lock(), encoding="utf-8")
+    (ROOT / "environment.yml").write_text(environment(), encoding="utf-8")

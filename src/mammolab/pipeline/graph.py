@@ -1,0 +1,212 @@
+"""The graph of chapters: the one place that says what each reads, writes and needs.
+
+workflow/Snakefile and `open_chapter` both read `STAGES`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from mammolab.paths import repository_root
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One chapter and its place in the graph.
+
+    Parameters
+    ----------
+    question : str
+        What the chapter asks.
+    inputs, outputs : tuple of str
+        Artefacts. A bare word is a table (tables/<word>.parquet); anything with a slash or a dot
+        is a path inside the run's folder. Where a profile brings its own raw exports, raw/... is
+        taken from there. numbers/<chapter>.json is an output of every chapter and goes unsaid.
+    threads : int
+        Cores the chapter can use; it is given no more than the run has.
+    """
+
+    question: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    threads: int = 1
+
+
+RAW_TABLES = (
+    "raw/export.json",
+    "raw/ehr/patients.csv",
+    "raw/ehr/exams.csv",
+    "raw/registry/cancers.csv",
+    "raw/pathology/reports.csv",
+)
+TRUTH_TABLES = (
+    "truth/truth_women.parquet",
+    "truth/truth_exams.parquet",
+    "truth/truth_lesions.parquet",
+)
+
+MANY = 16  # at most; a run on fewer cores has each chapter take all of them
+
+STAGES: dict[str, Stage] = {
+    "01_world": Stage(
+        "What is in the embedded programme, and does it behave like the published ones?",
+        inputs=(),
+        outputs=RAW_TABLES + TRUTH_TABLES,
+        threads=MANY,
+    ),
+    "02_cohort": Stage(
+        "Who is studied, and with which labels and follow-up?",
+        inputs=RAW_TABLES,
+        outputs=("patients", "exams", "diagnoses", "cohort", "cohort_flow", "outcomes"),
+    ),
+    "03_images": Stage(
+        "How does a DICOM file become a model's input?",
+        inputs=("raw/export.json", "cohort", "cohort_flow"),
+        outputs=("dicom_index", "images", "images.npy", "flow"),
+        threads=MANY,
+    ),
+    "04_detection": Stage(
+        "How well does a network trained on single images find cancer?",
+        inputs=("cohort", "images", "images.npy"),
+        outputs=(
+            "predictions_detection",
+            "models/detector/model.safetensors",
+            "models/detector/config.json",
+        ),
+        threads=MANY,
+    ),
+    "06_calibration": Stage(
+        "How does one get from balanced batches back to real incidence?",
+        inputs=("cohort", "predictions_detection"),
+        outputs=("predictions_calibrated", "models/detector/calibrator.json"),
+    ),
+    "07_triage": Stage(
+        "How many mammograms may go unread, and at what cost?",
+        inputs=("cohort", "predictions_calibrated"),
+        outputs=("triage",),
+    ),
+    "08_subgroups": Stage(
+        "For whom does it work less well?",
+        inputs=("cohort", "predictions_calibrated", "triage"),
+        outputs=(),
+    ),
+    "09_risk": Stage(
+        "Who gets cancer within five years?",
+        inputs=("cohort", "patients", "outcomes", "images", "images.npy"),
+        outputs=(
+            "predictions_risk",
+            "models/risk_image/model.safetensors",
+            "models/risk_image/config.json",
+        ),
+        threads=MANY,
+    ),
+    "11_pitfalls_data": Stage(
+        "How does one fool oneself with data?",
+        inputs=("cohort", "images", "images.npy", "predictions_calibrated"),
+        outputs=(),
+        threads=MANY,
+    ),
+    "20_manuscript": Stage(
+        "Is anything missing, and what does the paper look like?",
+        inputs=(
+            "cohort",
+            "flow",
+            *(
+                f"numbers/{chapter}.json"
+                for chapter in (
+                    "01_world",
+                    "02_cohort",
+                    "03_images",
+                    "04_detection",
+                    "06_calibration",
+                    "07_triage",
+                    "08_subgroups",
+                    "09_risk",
+                    "11_pitfalls_data",
+                )
+            ),
+        ),
+        outputs=("numbers.json", "results", "paper.pdf"),
+    ),
+}
+
+
+def read_stages(path: Path) -> dict[str, Stage]:
+    """Read stages from YAML: question, inputs, outputs and threads by chapter."""
+    return {
+        name: Stage(
+            given["question"],
+            tuple(given.get("inputs", ())),
+            tuple(given.get("outputs", ())),
+            given.get("threads", 1),
+        )
+        for name, given in yaml.safe_load(path.read_text(encoding="utf-8")).items()
+    }
+
+
+# A companion study (MAMMOLAB_ROOT) lists chapters of its own.
+_OTHER_STAGES = repository_root() / "workflow" / "stages.yaml"
+if _OTHER_STAGES.exists():
+    STAGES = read_stages(_OTHER_STAGES)
+
+
+def is_table(artefact: str) -> bool:
+    """Say whether an artefact's name stands for a table."""
+    return "/" not in artefact and "." not in artefact
+
+
+def artefact_path(artefact: str, root: Path, raw: Path) -> Path:
+    """Return the file of an artefact.
+
+    Parameters
+    ----------
+    artefact : str
+        A name as in `Stage.inputs`.
+    root : Path
+        The run's folder.
+    raw : Path
+        The folder of raw exports, in the run's folder or elsewhere.
+    """
+    if is_table(artefact):
+        return root / "tables" / f"{artefact}.parquet"
+    if artefact.startswith("raw/"):
+        return raw / artefact.removeprefix("raw/")
+    return root / artefact
+
+
+def done_marker(chapter: str) -> str:
+    """Return the artefact that says a chapter is done."""
+    return f"numbers/{chapter}.json"
+
+
+def outputs_of(chapter: str) -> tuple[str, ...]:
+    """Return every artefact a chapter writes, its done marker last."""
+    return (*STAGES[chapter].outputs, done_marker(chapter))
+
+
+def producer_of(artefact: str) -> str | None:
+    """Return the chapter that writes an artefact, or None when no chapter does."""
+    return next((chapter for chapter in STAGES if artefact in outputs_of(chapter)), None)
+
+
+def chapters_of_run(own_raw: bool) -> list[str]:
+    """Return the chapters of a run; those that make the raw exports go when the user brings them.
+
+    Parameters
+    ----------
+    own_raw : bool
+        Whether the profile names a folder of raw exports.
+    """
+    makes_raw = {
+        chapter
+        for chapter, stage in STAGES.items()
+        if any(artefact.startswith("raw/") for artefact in stage.outputs)
+    }
+    return [chapter for chapter in STAGES if not (own_raw and chapter in makes_raw)]
+
+
+def inputs_of(chapter: str, chapters: list[str]) -> list[str]:
+    """Return what a chapter reads in a run of `chapters` (the markers of absent chapters drop)."""
+    absent = {done_marker(other) for other in STAGES if other not in chapters}
+    return [artefact for artefact in STAGES[chapter].inputs if artefact not in absent]

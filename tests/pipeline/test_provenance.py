@@ -1,0 +1,63 @@
+"""Digests: which edits count as a change of a chapter's code."""
+
+import pytest
+
+from mammolab.pipeline import provenance
+
+from .conftest import write_notebook
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of a few modules that stands in for this one."""
+    modules = {
+        "__init__.py": "",
+        "alone.py": "x = 1",
+        "used.py": "def f():\n    from .deep import base",
+        "deep/__init__.py": "",
+        "deep/base.py": "from . import helper\nimport numpy",
+        "deep/helper.py": "from mammolab import used",
+    }
+    for name, source in modules.items():
+        path = tmp_path / "package" / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(source)
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path / "package")
+    provenance.direct_imports.cache_clear()
+    yield tmp_path / "package"
+    provenance.direct_imports.cache_clear()
+
+
+def test_imports_are_followed(package):
+    assert provenance.modules_of(["import mammolab.used as u\n%matplotlib inline"]) == [
+        "mammolab",
+        "mammolab.deep",
+        "mammolab.deep.base",
+        "mammolab.deep.helper",
+        "mammolab.used",
+    ]
+    assert provenance.modules_of(["from mammolab import alone, missing"]) == [
+        "mammolab",
+        "mammolab.alone",
+    ]
+    assert provenance.modules_of(["import numpy"]) == []
+
+
+def test_only_importing_chapters_change(package, tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.setenv("MAMMOLAB_ROOT", str(tmp_path))
+    write_notebook(tmp_path / "notebooks" / "a.ipynb", "", ["from mammolab import used"])
+    write_notebook(tmp_path / "notebooks" / "b.ipynb", "", ["import mammolab.alone"])
+    before = [provenance.code_digest(name) for name in "ab"]
+    (package / "deep" / "helper.py").write_text("from mammolab import used\ny = 2")
+    provenance.direct_imports.cache_clear()
+    after = [provenance.code_digest(name) for name in "ab"]
+    assert before[0] != after[0] and before[1] == after[1]
+
+
+def test_real_chapters_depend_on_the_chapter_object_not_on_the_graph():
+    modules = provenance.modules_of(["from mammolab.pipeline import open_chapter"])
+    assert "mammolab.pipeline.chapter" in modules and "mammolab.schemas" in modules
+    assert not {"mammolab.pipeline.graph", "mammolab.pipeline.runner", "mammolab.cli"} & set(
+        modules
+    )
