@@ -1,0 +1,103 @@
+"""Weighted logistic regression of few coefficients, with a variance robust to clusters."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from mammolab.evaluate.checks import Estimate
+
+
+def fit_logistic(
+    design: NDArray[np.float64],
+    target: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    offset: NDArray[np.float64] | float = 0.0,
+) -> NDArray[np.float64]:
+    """Coefficients of a weighted logistic regression.
+
+    Parameters
+    ----------
+    design : array of float, shape (n_exams, n_coefficients)
+        With its own column of ones where an intercept is wanted.
+    target : array of float in [0, 1], shape (n_exams,)
+        Labels, or soft targets such as Platt's.
+    weight : array of float, shape (n_exams,)
+    offset : array of float, shape (n_exams,), or 0
+        Part of the linear predictor whose coefficient is held at 1.
+
+    Returns
+    -------
+    array of float, shape (n_coefficients,)
+
+    Raises
+    ------
+    ValueError
+        If it does not converge: columns that are copies of each other, or classes that separate.
+    """
+    # the trust region works on columns of unit size; the coefficients are scaled back at the end
+    size = np.sqrt((design**2).mean(axis=0))
+    columns = design / size
+    share = weight / weight.sum()
+
+    def loss(beta: NDArray) -> float:
+        linear = columns @ beta + offset
+        return float(share @ (np.logaddexp(0, linear) - target * linear))
+
+    def slope(beta: NDArray) -> NDArray:
+        return columns.T @ (share * (expit(columns @ beta + offset) - target))
+
+    def curvature(beta: NDArray) -> NDArray:
+        p = expit(columns @ beta + offset)
+        return columns.T @ (columns * (share * p * (1 - p))[:, None])
+
+    fit = minimize(
+        loss,
+        np.zeros(design.shape[1]),
+        jac=slope,
+        hess=curvature,
+        method="trust-exact",
+        options={"gtol": 1e-12, "maxiter": 500},
+    )
+    # the last Newton step is below rounding in the loss, so the optimiser may stop before it
+    beta = fit.x - np.linalg.solve(curvature(fit.x), slope(fit.x))
+    if np.abs(slope(beta)).max() > 1e-9:
+        raise ValueError(f"logistic regression did not converge: {fit.message}")
+    return beta / size
+
+
+def logistic_estimates(
+    design: NDArray[np.float64],
+    label: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    unit: NDArray[np.int_],
+    z: float,
+    offset: NDArray[np.float64] | float = 0.0,
+) -> list[Estimate]:
+    """Coefficients with Wald intervals from the sandwich variance over units.
+
+    Parameters
+    ----------
+    design, weight, offset
+        As for `fit_logistic`.
+    label : array of bool, shape (n_exams,)
+    unit : array of int, shape (n_exams,)
+        Exams of one unit (a patient) may depend on each other; 0 up to the number of units.
+    z : float
+        Normal quantile of the interval, 1.96 for 95%.
+
+    References
+    ----------
+    Binder 1983, doi:10.2307/1402588 (survey-weighted variance of a regression coefficient).
+    """
+    beta = fit_logistic(design, label.astype(float), weight, offset)
+    p = expit(design @ beta + offset)
+    bread = np.linalg.inv(design.T @ (design * (weight * p * (1 - p))[:, None]))
+    residual = weight * (label - p)
+    per_unit = np.column_stack([np.bincount(unit, residual * column) for column in design.T])
+    n_units = len(np.unique(unit[weight > 0]))
+    variance = bread @ per_unit.T @ per_unit @ bread * n_units / (n_units - 1)
+    half = z * np.sqrt(np.diag(variance))
+    return [Estimate(float(b), float(b - h), float(b + h)) for b, h in zip(beta, half, strict=True)]
