@@ -1,0 +1,1 @@
+"""Real data in: raw exports, DICOM, cohort, outcomes, splits and the image store."""

@@ -1,0 +1,249 @@
+"""Who is studied: diagnoses from registry and pathology, exclusions, labels, and their flow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from mammolab.data.outcomes import follow_up_end
+from mammolab.data.splits import assign_split, check_split
+from mammolab.data.tables import RawExport
+from mammolab.schemas import AGE_BANDS, COLUMNS, check
+
+AGE_BAND_STARTS = (40, 50, 60, 70)
+
+
+@dataclass(frozen=True)
+class CohortRules:
+    """The choices behind a cohort; every one of them is a line in the paper.
+
+    Attributes
+    ----------
+    min_age_years : youngest age at exam; None for no limit.
+    cancer_days : an exam is positive if a cancer is diagnosed within so many days of it.
+    follow_up_days : an exam without cancer counts only if the woman was followed so long.
+    episode_days : records of one breast no further apart than this are one cancer.
+    split_fractions : share of patients in train, dev and test.
+    split_salt : makes this study's split independent of another's.
+    """
+
+    min_age_years: float | None = 40
+    cancer_days: int = 365
+    follow_up_days: int = 365
+    episode_days: int = 180
+    split_fractions: Mapping[str, float] = field(
+        default_factory=lambda: {"train": 0.6, "dev": 0.15, "test": 0.25}
+    )
+    split_salt: str = "mammolab"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Eligible exams, how they were chosen, and the cancers behind the labels.
+
+    Attributes
+    ----------
+    cohort, flow, diagnoses : tables `cohort`, `cohort_flow`, `diagnoses`.
+    linkage : source (registry, pathology), n_rows, n_benign, n_unlinked, n_unknown_patient,
+        n_used; the last four sum to n_rows.
+    """
+
+    cohort: pd.DataFrame
+    flow: pd.DataFrame
+    diagnoses: pd.DataFrame
+    linkage: pd.DataFrame
+
+
+def build_cohort(raw: RawExport, rules: CohortRules) -> Cohort:
+    """Apply the rules to an export, counting what each removes.
+
+    Nobody is excluded by race, device, density or implant. An exam followed by a cancer within
+    `cancer_days` stays even where follow-up is short, as in the registry-linked studies.
+
+    Parameters
+    ----------
+    raw : a checked export (`tables.read_export`).
+    rules : see `CohortRules`.
+
+    Notes
+    -----
+    In the cohort `days_to_diagnosis` is the time to the first recorded cancer on or after the
+    exam, however late; `cancer_within_1y`, `cancer_laterality`, `invasive` (any) and `size_mm`
+    (largest) describe cancers within `cancer_days` alone. A cancer diagnosed on the day of the
+    exam is found by it, not before it.
+    """
+    diagnoses, linkage = find_diagnoses(raw, rules.episode_days)
+    exams = _label(raw.exams, diagnoses, rules.cancer_days)
+    exams = exams.merge(raw.patients[["patient_id", "race_ethnicity", "death_date"]])
+    exams["follow_up_end"] = exams["patient_id"].map(
+        follow_up_end(raw.patients, raw.exams, raw.registry_complete_through)
+    )
+    exams, flow = _apply_rules(exams, rules)
+    exams["exam_year"] = exams["exam_date"].dt.year
+    exams["age_band"] = age_band(exams["age_years"])
+    exams["split"] = assign_split(exams["patient_id"], rules.split_fractions, rules.split_salt)
+    exams["has_pixels"] = exams["sampling_weight"].notna()
+    check_split(exams)
+    exams = exams.sort_values("exam_id")
+    return Cohort(
+        cohort=check(exams[list(COLUMNS["cohort"])], "cohort", "cohort rules"),
+        flow=check(flow, "cohort_flow", "cohort rules"),
+        diagnoses=diagnoses,
+        linkage=linkage,
+    )
+
+
+def age_band(age_years: pd.Series) -> np.ndarray:
+    """Ten-year bands as the paper reports them.
+
+    Examples
+    --------
+    >>> age_band(pd.Series([39.9, 40.0, 74.2])).tolist()
+    ['<40', '40-49', '70+']
+    """
+    bands = np.array(AGE_BANDS, dtype=object)
+    return bands[np.searchsorted(AGE_BAND_STARTS, age_years.to_numpy(float), side="right")]
+
+
+def find_diagnoses(raw: RawExport, episode_days: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Unite registry and pathology into one row per cancer.
+
+    Records of one breast that follow each other by at most `episode_days` are one cancer: its
+    date is the earliest, it is invasive if any record says so, its size the largest known (a
+    biopsy shows less than the specimen).
+
+    Returns
+    -------
+    Table `diagnoses`, and the linkage counts of `Cohort`.
+    """
+    registry = raw.registry.assign(
+        date=raw.registry["diagnosis_date"],
+        invasive=raw.registry["behaviour"] == "invasive",
+        benign=False,
+        origin="registry",
+    )
+    pathology = raw.pathology.assign(
+        date=raw.pathology["specimen_date"],
+        invasive=raw.pathology["result"] == "invasive",
+        benign=raw.pathology["result"] == "benign",
+        origin="pathology",
+    )
+    shared = ["patient_id", "laterality", "date", "invasive", "size_mm", "benign", "origin"]
+    records = pd.concat([registry[shared], pathology[shared]], ignore_index=True)
+    unlinked = ~records["benign"] & records["patient_id"].isna()
+    known = records["patient_id"].isin(raw.patients["patient_id"])
+    used = ~records["benign"] & known
+    linkage = pd.DataFrame(
+        {
+            "source": records["origin"],
+            "n_rows": 1,
+            "n_benign": records["benign"],
+            "n_unlinked": unlinked,
+            "n_unknown_patient": ~records["benign"] & ~unlinked & ~known,
+            "n_used": used,
+        }
+    )
+    linkage = linkage.groupby("source").sum().reindex(["registry", "pathology"], fill_value=0)
+    breast = ["patient_id", "laterality"]
+    cancers = records[used].sort_values([*breast, "date", "origin"], kind="stable")
+    gap_days = cancers.groupby(breast)["date"].diff().dt.days
+    cancers["episode"] = (
+        (gap_days > episode_days).groupby([cancers[key] for key in breast]).cumsum()
+    )
+    cancers["in_registry"] = cancers["origin"] == "registry"
+    grouped = cancers.groupby([*breast, "episode"], as_index=False)
+    diagnoses = grouped.agg(
+        diagnosis_date=("date", "min"),
+        invasive=("invasive", "any"),
+        size_mm=("size_mm", "max"),
+        any_registry=("in_registry", "any"),
+        all_registry=("in_registry", "all"),
+    )
+    diagnoses["source"] = np.select(
+        [diagnoses["all_registry"], ~diagnoses["any_registry"]],
+        ["registry", "pathology"],
+        "both",
+    ).astype(object)
+    number = (diagnoses["episode"].astype(int) + 1).astype(str)
+    diagnoses["diagnosis_id"] = (
+        diagnoses["patient_id"] + "-" + diagnoses["laterality"] + "-" + number
+    ).astype(object)
+    diagnoses["invasive"] = diagnoses["invasive"].astype(bool)
+    columns = list(COLUMNS["diagnoses"])
+    return check(diagnoses[columns], "diagnoses", "diagnoses"), linkage.reset_index()
+
+
+def _label(exams: pd.DataFrame, diagnoses: pd.DataFrame, cancer_days: int) -> pd.DataFrame:
+    """Add to each exam what was diagnosed before and after it."""
+    pairs = exams[["exam_id", "patient_id", "exam_date"]].merge(diagnoses, on="patient_id")
+    pairs["days"] = (pairs["diagnosis_date"] - pairs["exam_date"]).dt.days
+    after = pairs[pairs["days"] >= 0]
+    within = after[after["days"] <= cancer_days].groupby("exam_id")
+    sides = within["laterality"].first().where(within["laterality"].nunique() == 1, "B")
+    found = exams["exam_id"].map(sides)
+    return exams.assign(
+        cancer_before=exams["exam_id"].isin(pairs.loc[pairs["days"] < 0, "exam_id"]),
+        cancer_within_1y=found.notna(),
+        cancer_laterality=found.astype(object).fillna(""),
+        days_to_diagnosis=exams["exam_id"]
+        .map(after.groupby("exam_id")["days"].min())
+        .astype(float),
+        invasive=exams["exam_id"].map(within["invasive"].any()).eq(True),
+        size_mm=exams["exam_id"].map(within["size_mm"].max()).astype(float),
+    )
+
+
+def _apply_rules(exams: pd.DataFrame, rules: CohortRules) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Keep the eligible exams; the flow counts what each rule removes from what was left."""
+    # Of two exams on one day the one with pixels is kept, then the first id.
+    preferred = exams.assign(without=exams["sampling_weight"].isna()).sort_values(
+        ["without", "exam_id"]
+    )
+    followed_days = (exams["follow_up_end"] - exams["exam_date"]).dt.days
+    steps = [("screening exams", exams["indication"] == "screening", "diagnostic indication")]
+    if rules.min_age_years is not None:
+        age = f"{rules.min_age_years:g}"
+        old_enough = exams["age_years"] >= rules.min_age_years
+        steps.append((f"age at least {age}", old_enough, f"younger than {age} at the exam"))
+    steps += [
+        (
+            "dated before death",
+            ~(exams["exam_date"] > exams["death_date"]),
+            "dated after the recorded death",
+        ),
+        (
+            "no cancer before the exam",
+            ~exams["cancer_before"],
+            "breast cancer diagnosed before the exam",
+        ),
+        ("one exam a day", None, "a second exam of the same day"),
+        (
+            "followed up, or cancer within one year",
+            exams["cancer_within_1y"] | (followed_days >= rules.follow_up_days),
+            f"no cancer, and followed for less than {rules.follow_up_days} days",
+        ),
+    ]
+    keep = pd.Series(True, index=exams.index)
+    rows = [_flow_row("exams in the export", exams, 0, "")]
+    for step, passes, reason in steps:
+        if passes is None:
+            left = preferred[keep.reindex(preferred.index)]
+            passes = ~left.duplicated(["patient_id", "exam_date"]).reindex(
+                exams.index, fill_value=False
+            )
+        removed = int((keep & ~passes).sum())
+        keep &= passes
+        rows.append(_flow_row(step, exams[keep], removed, reason))
+    return exams[keep].copy(), pd.DataFrame(rows)
+
+
+def _flow_row(step: str, left: pd.DataFrame, n_removed: int, reason: str) -> dict:
+    return {
+        "step": step,
+        "n_patients": left["patient_id"].nunique(),
+        "n_exams": len(left),
+        "n_images": None,
+        "n_removed_exams": n_removed,
+        "reason": reason,
+    }

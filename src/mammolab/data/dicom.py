@@ -1,0 +1,138 @@
+"""Index a tree of DICOM files: which are usable mammograms, and why the others are not."""
+
+import os
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pandas as pd
+import pydicom
+
+from mammolab.data.header import (
+    UID,
+    Rejected,
+    integer_of,
+    laterality_of,
+    read_header,
+    require_mammogram,
+    require_pixels,
+    spacing_mm_of,
+    text_of,
+    view_of,
+)
+from mammolab.data.workers import contained_map
+from mammolab.errors import MissingInput
+from mammolab.schemas import COLUMNS, check
+
+MAX_FILE_BYTES = 2**30  # a 2-D mammogram has up to 60 MB
+
+
+def build_index(raw_dicom: str | Path, workers: int = 1) -> pd.DataFrame:
+    """Look at every file below a folder and say what it is.
+
+    Every regular file gets one row: usable two-dimensional screening views have status ok, all
+    others status rejected and a reason "kind: detail". Of two files with the same
+    SOPInstanceUID the second (by path) is rejected.
+
+    Parameters
+    ----------
+    raw_dicom : folder; sub-folders may be named in any way, the header alone is believed.
+    workers : number of processes.
+
+    Returns
+    -------
+    Table `dicom_index`, sorted by path; the same for any number of workers.
+
+    Raises
+    ------
+    MissingInput : there is no such folder.
+    """
+    root = Path(raw_dicom)
+    if not root.is_dir():
+        raise MissingInput(f"{root}: there is no such folder of DICOM files.")
+    items = [(str(root), path) for path in sorted(_walk(root))]
+    rows = contained_map(_index_file, items, workers, _dead_row, "files indexed")
+    index = pd.DataFrame(rows, columns=list(COLUMNS["dicom_index"]))
+    return check(_reject_duplicates(index), "dicom_index", root)
+
+
+def _walk(root: Path) -> Iterator[str]:
+    """Relative paths of all files; links to folders are not followed, so no loop can arise."""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            yield os.path.relpath(os.path.join(folder, name), root)
+
+
+def _index_file(item: tuple[str, str]) -> dict:
+    """One row of the index; never raises, whatever the file holds."""
+    row = _empty_row(item[1])
+    try:
+        path = Path(*item)
+        if row["path"] != item[1]:
+            raise Rejected("file name: not UTF-8")
+        if not path.is_file():
+            raise Rejected("not a file: a broken link, a pipe or a device")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise Rejected(f"file size: above {MAX_FILE_BYTES} bytes")
+        content = path.read_bytes()
+        row["sha256"] = sha256(content).hexdigest()
+        dataset = read_header(content, path)
+        row |= _describe(dataset, row["image_id"])
+        require_mammogram(dataset)
+        require_pixels(dataset)
+        row |= {"status": "ok", "reason": ""}
+    except Rejected as rejection:
+        row["reason"] = str(rejection)
+    except OSError as error:
+        row["reason"] = f"cannot be read: {error.strerror}"
+    # Hostile headers raise anything: RecursionError, MemoryError, panics of Rust decoders.
+    except BaseException as error:  # noqa: BLE001
+        row["reason"] = f"unreadable header: {type(error).__name__}"
+    return row
+
+
+def _describe(dataset: pydicom.Dataset, image_id: str) -> dict:
+    uid = text_of(dataset, "SOPInstanceUID")
+    return {
+        "image_id": uid if UID.fullmatch(uid) else image_id,
+        "exam_id": text_of(dataset, "AccessionNumber") or None,
+        "patient_id": text_of(dataset, "PatientID") or None,
+        "laterality": laterality_of(dataset),
+        "view": view_of(dataset),
+        "manufacturer": text_of(dataset, "Manufacturer") or None,
+        "model": text_of(dataset, "ManufacturerModelName") or None,
+        "software": text_of(dataset, "SoftwareVersions") or None,
+        "intent": text_of(dataset, "PresentationIntentType") or None,
+        "photometric": text_of(dataset, "PhotometricInterpretation") or None,
+        "spacing_mm": spacing_mm_of(dataset),
+        "rows": integer_of(dataset, "Rows", None),
+        "columns": integer_of(dataset, "Columns", None),
+        "bits_stored": integer_of(dataset, "BitsStored", None),
+        "transfer_syntax": str(dataset.file_meta.TransferSyntaxUID),
+    }
+
+
+def _empty_row(relative: str) -> dict:
+    shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
+    row = dict.fromkeys(COLUMNS["dicom_index"])
+    return row | {"image_id": f"file:{shown}", "path": shown, "status": "rejected", "reason": ""}
+
+
+def _dead_row(item: tuple[str, str]) -> dict:
+    return _empty_row(item[1]) | {"reason": "unreadable header: killed its reader"}
+
+
+def _reject_duplicates(index: pd.DataFrame) -> pd.DataFrame:
+    """Keep the first usable file of each SOPInstanceUID; the others get an id by their path."""
+    order = index.sort_values("status", kind="stable", key=lambda status: status != "ok")
+    again = order.duplicated("image_id").reindex(index.index)
+    usable = again & (index["status"] == "ok")
+    first = order.drop_duplicates("image_id").set_index("image_id")["path"]
+    index = index.copy()
+    twin = index["image_id"].map(first)
+    index.loc[usable, "reason"] = [
+        f"duplicate: same SOPInstanceUID as {path}" for path in twin[usable]
+    ]
+    index.loc[usable, "status"] = "rejected"
+    index.loc[again, "image_id"] = "file:" + index.loc[again, "path"]
+    return index

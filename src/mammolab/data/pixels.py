@@ -1,0 +1,178 @@
+"""DICOM to model input in one fixed order, with every conversion recorded.
+
+Stored values -> modality LUT -> VOI (LUT sequence, else window, else range of the breast) ->
+inversion of MONOCHROME1 -> chest wall to the left -> isotropic area averaging and padding -> uint8.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from scipy import sparse
+
+from mammolab.data.grey import stored_values, to_grey
+from mammolab.data.header import (
+    MAX_PIXELS,
+    Rejected,
+    laterality_of,
+    read_mammogram,
+    spacing_mm_of,
+)
+
+# Part of the hash: raise it when the same settings would give other pixels.
+ORDER = "1: modality, VOI, invert, flip, area average, pad, uint8"
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was done to one image; the columns of table `images` that describe it.
+
+    Attributes
+    ----------
+    window : how values became grey, e.g. "linear 2000/1000 (1 of 2)", "lut 4096", "range 10..900".
+    inverted : MONOCHROME1, turned so that dense tissue is bright.
+    flipped : mirrored so that the chest wall is on the left.
+    spacing_mm : pixel spacing of the result; NaN where the source gives none.
+    crop : source size, scale, and the part of the scaled image that was kept and padded.
+    preprocessing_hash : digest of all settings; equal hashes mean comparable images.
+    """
+
+    window: str
+    inverted: bool
+    flipped: bool
+    spacing_mm: float
+    crop: str
+    preprocessing_hash: str
+
+
+def preprocessing_hash(rows: int, columns: int, spacing_mm: float | None) -> str:
+    """Digest of every setting that decides the pixels, 16 hexadecimal digits."""
+    settings = {"order": ORDER, "rows": rows, "columns": columns, "spacing_mm": spacing_mm}
+    return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def to_model_input(
+    source: pydicom.Dataset | str | Path,
+    rows: int,
+    columns: int,
+    spacing_mm: float | None = None,
+) -> tuple[np.ndarray, Conversion]:
+    """Turn one mammogram into what the network sees.
+
+    Parameters
+    ----------
+    source : a dataset as `header.read_mammogram` gives it, or the path of a file.
+    rows, columns : size of the result in pixels.
+    spacing_mm : pixel spacing of the result. None: the image is made smaller, never larger, until
+        it fits into rows x columns, whatever its spacing.
+
+    Returns
+    -------
+    uint8 array of shape (rows, columns): 0 black (air), 255 bright, chest wall on the left; and
+    the record of what was done.
+
+    Raises
+    ------
+    Rejected : the file is no usable mammogram or its pixels do not decode ("kind: detail").
+
+    Notes
+    -----
+    Never stretched: both axes are scaled alike. What is larger than the target is cut at the
+    nipple side and evenly at top and bottom; what is smaller is padded with black there.
+    """
+    if not isinstance(source, pydicom.Dataset):
+        source = read_mammogram(Path(source).read_bytes(), source)
+    stored = stored_values(source)
+    grey, window = to_grey(source, stored)
+    inverted = source.PhotometricInterpretation == "MONOCHROME1"
+    if inverted:
+        grey = 1 - grey
+    flipped = chest_wall_on_right(source)
+    if flipped:
+        grey = grey[:, ::-1]
+    native_mm = spacing_mm_of(source)
+    if spacing_mm is None:
+        scale = min(1.0, rows / grey.shape[0], columns / grey.shape[1])
+    elif native_mm is None:
+        raise Rejected("spacing: no usable ImagerPixelSpacing to resample from")
+    else:
+        scale = native_mm / spacing_mm
+        scale = 1.0 if abs(scale - 1) < 1e-6 else scale
+    placed, crop = _place(grey, rows, columns, scale)
+    return np.rint(placed * 255).astype(np.uint8), Conversion(
+        window=window,
+        inverted=inverted,
+        flipped=flipped,
+        spacing_mm=float("nan") if native_mm is None else native_mm / scale,
+        crop=crop,
+        preprocessing_hash=preprocessing_hash(rows, columns, spacing_mm),
+    )
+
+
+def chest_wall_on_right(dataset: pydicom.Dataset) -> bool:
+    """Whether the image is to be mirrored for the chest wall to lie on the left.
+
+    PatientOrientation says where the rows lead (A: to the nipple, P: to the chest wall); where
+    it says nothing, a right breast is taken to be shown with the chest wall on the right.
+    """
+    given = dataset.get("PatientOrientation")
+    along_row = str(given[0]) if given and not isinstance(given, str) else str(given or "")
+    if along_row[:1] in ("A", "P"):
+        return along_row[0] == "P"
+    return laterality_of(dataset) == "R"
+
+
+def _place(grey: np.ndarray, rows: int, columns: int, scale: float) -> tuple[np.ndarray, str]:
+    """Scale by area averaging, then cut or pad to rows x columns without stretching."""
+    if grey.size * scale**2 > MAX_PIXELS:
+        raise Rejected(f"spacing: scaling by {scale:g} makes the image too large")
+    scaled = grey if scale == 1 else area_average(grey, scale)
+    height, width = min(scaled.shape[0], rows), min(scaled.shape[1], columns)
+    top = (scaled.shape[0] - height) // 2
+    pad_top = (rows - height) // 2
+    placed = np.zeros((rows, columns), np.float32)
+    placed[pad_top : pad_top + height, :width] = scaled[top : top + height, :width]
+    crop = (
+        f"source {grey.shape[0]}x{grey.shape[1]} scale {scale:.6g} "
+        f"rows {top}:{top + height} columns 0:{width} at row {pad_top}"
+    )
+    return placed, crop
+
+
+def area_average(image: np.ndarray, scale: float) -> np.ndarray:
+    """Resample both axes by one factor; each new pixel is the mean over the area it covers.
+
+    Parameters
+    ----------
+    image : float array, shape (rows, columns).
+    scale : new size over old size, > 0.
+
+    Returns
+    -------
+    float32 array, shape (round(rows * scale), round(columns * scale)), at least 1 x 1.
+    """
+    down = _overlaps(image.shape[0], scale)
+    across = _overlaps(image.shape[1], scale)
+    return np.ascontiguousarray((across @ (down @ image).T).T)
+
+
+@lru_cache(maxsize=64)  # a vendor's images share their size and scale
+def _overlaps(length: int, scale: float) -> sparse.csr_array:
+    """Weights (new, old) of old pixels in each new one; a new pixel covers 1 / scale old ones."""
+    new_length = max(1, round(length * scale))
+    edges = np.minimum(np.arange(new_length + 1) / scale, length)
+    first = np.minimum(np.floor(edges[:-1]).astype(int), length - 1)
+    span = int(np.ceil(1 / scale)) + 1
+    old = first[:, None] + np.arange(span)
+    weight = np.minimum(old + 1, edges[1:, None]) - np.maximum(old, edges[:-1, None])
+    weight = np.clip(weight, 0, None) * (old < length)
+    weight[weight.sum(1) == 0, 0] = 1  # rounding can leave a last pixel beyond the edge
+    weight = (weight / weight.sum(1, keepdims=True)).astype(np.float32)
+    new = np.repeat(np.arange(new_length), span)
+    return sparse.csr_array(
+        (weight.ravel(), (new, np.minimum(old, length - 1).ravel())), (new_length, length)
+    )

@@ -1,0 +1,226 @@
+"""The DICOM index: each bad file gets its reason, none stops the run."""
+
+import os
+import zlib
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+
+from mammolab.data import workers
+from mammolab.data.dicom import build_index
+from mammolab.data.header import spacing_mm_of
+from mammolab.errors import MissingInput
+
+
+def code(value: str, *modifiers: str) -> list[Dataset]:
+    """A view code sequence of one item, with modifiers."""
+    item = Dataset()
+    item.CodeValue = value
+    if modifiers:
+        item.ViewModifierCodeSequence = [code(modifier)[0] for modifier in modifiers]
+    return [item]
+
+
+def test_a_good_file(tmp_path, write_mammogram):
+    write_mammogram(tmp_path / "P1" / "E1" / "1.2.3.dcm", SoftwareVersions=["1", "b"])
+    row = build_index(tmp_path).iloc[0]
+    assert row["status"] == "ok" and row["reason"] == ""
+    assert row[["image_id", "exam_id", "patient_id", "path"]].tolist() == [
+        "1.2.3",
+        "E1",
+        "P1",
+        os.path.join("P1", "E1", "1.2.3.dcm"),
+    ]
+    assert row[["laterality", "view", "manufacturer", "model"]].tolist() == [
+        "L",
+        "CC",
+        "maker",
+        "model",
+    ]
+    assert row[["rows", "columns", "bits_stored", "spacing_mm"]].tolist() == [3, 4, 12, 0.1]
+    assert row["transfer_syntax"] == ExplicitVRLittleEndian and len(row["sha256"]) == 64
+
+
+REJECTIONS = [
+    ({"Modality": "CR"}, "modality: CR, not MG"),
+    ({"Modality": None}, "modality: none given"),
+    ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "SOP class: 1.2.840.10008.5.1.4.1.1.7"),
+    ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.2.1"}, "for processing:"),
+    ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.13.1.3"}, "tomosynthesis: a volume"),
+    ({"PresentationIntentType": "FOR PROCESSING"}, "for processing:"),
+    ({"NumberOfFrames": 40}, "tomosynthesis: 40 frames"),
+    ({"PatientID": ""}, "missing id: PatientID"),
+    ({"AccessionNumber": None}, "missing id: AccessionNumber"),
+    ({"SOPInstanceUID": None}, "missing id: SOPInstanceUID"),
+    ({"ImageLaterality": None}, "laterality: none given"),
+    ({"ImageLaterality": "B"}, "laterality: B"),
+    ({"ViewPosition": None}, "view: none given"),
+    ({"ViewPosition": "ML"}, "view: ML, not CC or MLO"),
+    ({"ViewCodeSequence": code("399260004")}, "view: code 399260004"),
+    ({"ViewCodeSequence": code("399162004", "399055006")}, "special view: spot compression"),
+    ({"ViewCodeSequence": code("R-10242", "R-102D6")}, "special view: magnification"),
+    ({"Rows": 0}, "image size: 0 x 4"),
+    ({"Rows": 60000, "Columns": 60000}, "image size: 60000 x 60000 is above the cap"),
+    ({"SamplesPerPixel": 3}, "pixel format: more than one sample"),
+    ({"PhotometricInterpretation": "RGB"}, "pixel format: photometric interpretation RGB"),
+    ({"BitsAllocated": 32}, "pixel format: 12 bits stored in 32"),
+    ({"BitsStored": 17}, "pixel format: 17 bits stored in 16"),
+    ({"PixelRepresentation": 2}, "pixel format: PixelRepresentation"),
+    ({"PixelData": None}, "pixel data: none"),
+    ({"PixelData": b"\0" * 22}, "pixel data: 22 bytes where 24 belong"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), REJECTIONS)
+def test_rejected_for_a_reason(tmp_path, write_mammogram, changes, reason):
+    write_mammogram(tmp_path / "one.dcm", **changes)
+    row = build_index(tmp_path).iloc[0]
+    assert row["status"] == "rejected"
+    assert row["reason"].startswith(reason)
+
+
+ACCEPTED = [
+    ({"ViewCodeSequence": code("399368009")}, "MLO"),  # the code goes before ViewPosition
+    ({"ViewCodeSequence": code("R-10226", "399209000")}, "MLO"),  # implant displaced
+    ({"ViewCodeSequence": [], "ViewPosition": "MLO"}, "MLO"),
+    ({"PresentationIntentType": None}, "CC"),  # the SOP class says it
+    ({"PhotometricInterpretation": "MONOCHROME1"}, "CC"),
+    ({"ImagerPixelSpacing": None}, "CC"),
+]
+
+
+@pytest.mark.parametrize(("changes", "view"), ACCEPTED)
+def test_accepted(tmp_path, write_mammogram, changes, view):
+    write_mammogram(tmp_path / "one.dcm", **changes)
+    row = build_index(tmp_path).iloc[0]
+    assert (row["status"], row["view"]) == ("ok", view)
+    assert row["photometric"] == changes.get("PhotometricInterpretation", "MONOCHROME2")
+
+
+def test_files_that_are_no_dicom(tmp_path, write_mammogram):
+    good = write_mammogram(tmp_path / "good.dcm").read_bytes()
+    (tmp_path / "empty.dcm").write_bytes(b"")
+    (tmp_path / "text.txt").write_text("hello" * 100)
+    (tmp_path / "no_prefix.dcm").write_bytes(good[128:])
+    (tmp_path / "prefix_only.dcm").write_bytes(good[:132])
+    (tmp_path / "cut.dcm").write_bytes(good[:-3])
+    (tmp_path / "link.dcm").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    index = build_index(tmp_path).set_index("path")
+    assert (index["status"] == "ok").sum() == 1 and index.loc["good.dcm", "status"] == "ok"
+    assert index.loc["empty.dcm", "reason"] == "not DICOM: no DICM prefix"
+    assert index.loc["text.txt", "image_id"] == "file:text.txt"
+    assert index.loc["no_prefix.dcm", "reason"].startswith("not DICOM")
+    assert index.loc["prefix_only.dcm", "reason"] == "transfer syntax: none given"
+    assert index.loc["cut.dcm", "reason"].startswith("pixel data")
+    assert index.loc["link.dcm", "reason"].startswith("not a file")
+    assert len(index) == 7 and (index["reason"] != "").sum() == 6
+
+
+def test_deflated_bomb_is_refused_unread(tmp_path, mammogram):
+    dataset = mammogram()
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    pydicom.dcmwrite(tmp_path / "bomb.dcm", dataset, enforce_file_format=True)
+    with open(tmp_path / "bomb.dcm", "ab") as file:
+        file.write(zlib.compress(b"\0" * 10_000_000))
+    row = build_index(tmp_path).iloc[0]
+    assert row["reason"] == f"transfer syntax: {DeflatedExplicitVRLittleEndian}"
+
+
+def test_nested_sequences_do_not_stop_the_run(tmp_path, write_mammogram):
+    good = write_mammogram(tmp_path / "good.dcm").read_bytes()
+    opening = b"\x54\x00\x20\x02SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    meta_end = 144 + int.from_bytes(good[140:144], "little")
+    (tmp_path / "deep.dcm").write_bytes(good[:meta_end] + opening * 5000)
+    index = build_index(tmp_path).set_index("path")
+    assert index.loc["good.dcm", "status"] == "ok"
+    assert index.loc["deep.dcm", "status"] == "rejected"
+
+
+def test_second_file_with_one_uid_is_rejected(tmp_path, write_mammogram):
+    write_mammogram(tmp_path / "b.dcm")
+    write_mammogram(tmp_path / "c.dcm")
+    write_mammogram(tmp_path / "a.dcm", Modality="CR")  # unusable: takes nobody's place
+    index = build_index(tmp_path).set_index("path")
+    assert index["status"].tolist() == ["rejected", "ok", "rejected"]
+    assert index.loc["c.dcm", "reason"] == "duplicate: same SOPInstanceUID as b.dcm"
+    assert index["image_id"].tolist() == ["file:a.dcm", "1.2.3", "file:c.dcm"]
+
+
+def test_spacing_is_the_detectors_over_the_magnification(mammogram):
+    spacing_mm = spacing_mm_of(mammogram(EstimatedRadiographicMagnificationFactor="1.25"))
+    assert spacing_mm == pytest.approx(0.08)
+    assert spacing_mm_of(mammogram(ImagerPixelSpacing=None, PixelSpacing=[0.2, 0.2])) is None
+    assert spacing_mm_of(mammogram(ImagerPixelSpacing=[0.1, 0.2])) is None
+    assert spacing_mm_of(mammogram(ImagerPixelSpacing=[0, 0])) is None
+
+
+def test_number_of_workers_changes_nothing(tmp_path, write_mammogram):
+    for number in range(150):
+        changes = {"Modality": "CR"} if number % 7 == 0 else {}
+        write_mammogram(tmp_path / f"{number}.dcm", SOPInstanceUID=f"1.2.{number % 140}", **changes)
+    one, two = build_index(tmp_path, workers=1), build_index(tmp_path, workers=2)
+    assert one.equals(two) and len(one) == 150
+
+
+def test_missing_and_empty_folder(tmp_path):
+    assert build_index(tmp_path).empty
+    with pytest.raises(MissingInput, match="no such folder"):
+        build_index(tmp_path / "nowhere")
+
+
+def _die_on_odd_tens(number: int) -> int:
+    if number % 20 == 10:
+        os._exit(1)
+    return number * number
+
+
+def test_dead_workers_cost_their_items_alone():
+    answers = workers.contained_map(
+        _die_on_odd_tens, range(50), 2, lambda number: -number, "", chunk_size=8
+    )
+    assert answers == [-n if n % 20 == 10 else n * n for n in range(50)]
+
+
+def _grab_memory(number: int) -> str:
+    try:
+        return str(len(np.ones(number, dtype=np.uint8)))
+    except MemoryError:
+        return "MemoryError"
+
+
+def test_memory_of_a_worker_is_limited(monkeypatch):
+    monkeypatch.setattr(workers, "MEMORY_BYTES", 2**27)
+    wanted = [10, 2**28, 20]
+    answers = workers.contained_map(_grab_memory, wanted, 1, str, "")
+    assert answers == ["10", "MemoryError", "20"]
+
+
+def test_mutated_files_never_crash_the_index(tmp_path, write_mammogram):
+    good = write_mammogram(tmp_path / "seed.dcm", ViewCodeSequence=code("399162004")).read_bytes()
+    random = np.random.default_rng(7)
+    for number in range(150):
+        mutant = bytearray(good)
+        for at in random.integers(128, len(good), random.integers(1, 8)):
+            mutant[at] = random.integers(256)
+        if number % 3 == 0:
+            del mutant[random.integers(132, len(good)) :]
+        elif number % 3 == 1:
+            at = random.integers(132, len(good))
+            mutant[at:at] = random.bytes(random.integers(1, 40))
+        (tmp_path / f"mutant{number:03}.dcm").write_bytes(bytes(mutant))
+    index = build_index(tmp_path, workers=2)
+    assert len(index) == 151
+    assert ((index["reason"] == "") == (index["status"] == "ok")).all()
+    assert index["reason"].ne("unreadable header: killed its reader").all()
+
+
+def test_real_files_that_are_no_screening_mammogram(shared_data):
+    index = build_index(shared_data / "dicom_mg").set_index("path")
+    assert index.loc["WG04_MG1_J2KI.dcm", "reason"] == "modality: RG, not MG"
+    assert index.loc["medcognetics_jpeg2k_3d_DBT_noise.dcm", "reason"].startswith("tomosynthesis")
+    chest = build_index(shared_data / "dicom_cxr")
+    assert len(chest) == 3 and chest["reason"].str.startswith("modality").all()

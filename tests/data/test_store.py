@@ -1,0 +1,157 @@
+"""The image store, and the image steps of the flow."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEG2000Lossless, RLELossless
+
+from mammolab.data.cohort import CohortRules, build_cohort
+from mammolab.data.dicom import build_index
+from mammolab.data.pixels import to_model_input
+from mammolab.data.store import build_store, extend_flow, open_store, views_per_exam
+from mammolab.data.tables import read_export
+from mammolab.errors import InputError, MissingInput
+
+
+@pytest.fixture
+def archive(tmp_path, write_mammogram):
+    """Images of E01 (4 views), E04 (3, one of them undecodable), E07 (only a bad one), E99."""
+    root = tmp_path / "raw" / "dicom"
+    random = np.random.default_rng(3)
+    number = 0
+    for exam_id, patient_id, views in [
+        ("E01", "P1", ["LCC", "LMLO", "RCC", "RMLO"]),
+        ("E04", "P2", ["LCC", "LMLO", "RCC"]),
+        ("E07", "P4", ["LCC"]),
+        ("E99", "P9", ["LCC"]),
+    ]:
+        for which in views:
+            number += 1
+            write_mammogram(
+                root / patient_id / exam_id / f"1.2.{number}.dcm",
+                random.integers(0, 4096, (30, 20), dtype=np.uint16),
+                SOPInstanceUID=f"1.2.{number}",
+                AccessionNumber=exam_id,
+                PatientID=patient_id,
+                ImageLaterality=which[0],
+                ViewPosition=which[1:],
+                # Read by no index, only when the pixels are converted.
+                VOILUTFunction="CUBIC" if (exam_id, which) in UNDECODABLE else "LINEAR",
+            )
+    (root / "notes.txt").write_text("none of these is an image")
+    return root
+
+
+UNDECODABLE = {("E04", "LMLO"), ("E07", "LCC")}
+COHORT_EXAMS = ["E01", "E04", "E07", "E11"]
+
+
+def test_store_holds_one_row_an_image(archive, tmp_path):
+    index = build_index(archive)
+    path = tmp_path / "images.npy"
+    images = build_store(index, archive, path, 32, 16, exam_ids=COHORT_EXAMS)
+    store = open_store(path)
+    assert store.shape == (6, 32, 16) and store.dtype == np.uint8
+    assert images["exam_id"].tolist() == ["E01"] * 4 + ["E04"] * 3 + ["E07"]
+    assert images["row"].tolist() == [0, 1, 2, 3, 4, pd.NA, 5, pd.NA]
+    assert images["reason"].str.startswith("VOI: function CUBIC").sum() == 2
+    paths = index.set_index("image_id")["path"]
+    for image in images[images["status"] == "ok"].itertuples():
+        expected, record = to_model_input(archive / paths[image.image_id], 32, 16)
+        assert (store[image.row] == expected).all()
+        assert (image.window, image.flipped) == (record.window, record.flipped)
+        assert image.preprocessing_hash == record.preprocessing_hash
+    assert not list(tmp_path.glob(".images*"))
+
+
+def test_number_of_workers_changes_nothing(archive, tmp_path):
+    index = build_index(archive)
+    one = build_store(index, archive, tmp_path / "one.npy", 16, 16, 0.2, workers=1)
+    two = build_store(index, archive, tmp_path / "two.npy", 16, 16, 0.2, workers=2)
+    pd.testing.assert_frame_equal(one, two)
+    assert (tmp_path / "one.npy").read_bytes() == (tmp_path / "two.npy").read_bytes()
+
+
+def test_a_changed_file_is_not_taken_for_the_indexed_one(archive, tmp_path, write_mammogram):
+    index = build_index(archive)
+    write_mammogram(archive / "P1" / "E01" / "1.2.1.dcm", SOPInstanceUID="1.2.1")
+    (archive / "P1" / "E01" / "1.2.2.dcm").unlink()
+    images = build_store(index, archive, tmp_path / "images.npy", 16, 16).set_index("image_id")
+    assert images.loc["1.2.1", "reason"].startswith("changed")
+    assert images.loc["1.2.2", "reason"].startswith("cannot be read")
+
+
+def test_progress_is_shown(archive, tmp_path, capfd):
+    build_store(build_index(archive), archive, tmp_path / "images.npy", 16, 16)
+    assert "[progress] 9/9 images" in capfd.readouterr().out
+
+
+def test_mutated_streams_never_crash_the_store(tmp_path, write_mammogram):
+    random = np.random.default_rng(11)
+    pixels = (np.arange(1024, dtype=np.uint16) * 3).reshape(32, 32)
+    streams = {"rle": RLELossless, "j2k": JPEG2000Lossless, "native": None}
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG2000", irreversible=False, no_jp2=True)
+    for name, syntax in streams.items():
+        seed = write_mammogram(tmp_path / "seeds" / f"{name}.dcm", pixels, BitsStored=16)
+        dataset = pydicom.dcmread(seed)
+        if name == "rle":
+            dataset.compress(syntax)
+        elif name == "j2k":
+            dataset.file_meta.TransferSyntaxUID = syntax
+            dataset.PixelData = encapsulate([stream.getvalue()])
+            dataset["PixelData"].is_undefined_length = True
+        for number in range(50):
+            dataset.SOPInstanceUID = f"1.2.{len(name)}.{number}"
+            content = io.BytesIO()
+            pydicom.dcmwrite(content, dataset)
+            mutant = bytearray(content.getvalue())
+            for at in random.integers(400, len(mutant), 1 + number % 6):
+                mutant[at] = random.integers(256)
+            path = tmp_path / "tree" / name / f"{number}.dcm"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(bytes(mutant))
+    index = build_index(tmp_path / "tree", workers=2)
+    images = build_store(index, tmp_path / "tree", tmp_path / "images.npy", 16, 16, workers=2)
+    assert len(images) == (index["status"] == "ok").sum() > 40
+    assert images["row"].notna().sum() == len(open_store(tmp_path / "images.npy")) > 40
+    assert ((images["reason"] == "") == (images["status"] == "ok")).all()
+
+
+def test_no_image_of_the_cohort(archive, tmp_path):
+    with pytest.raises(InputError, match="no accepted image"):
+        build_store(build_index(archive), archive, tmp_path / "i.npy", 16, 16, exam_ids=["E02"])
+    assert not (tmp_path / "i.npy").exists()
+
+
+def test_open_store_refuses_what_is_none(tmp_path):
+    with pytest.raises(MissingInput, match="does not exist"):
+        open_store(tmp_path / "images.npy")
+    (tmp_path / "images.npy").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="not a readable"):
+        open_store(tmp_path / "images.npy")
+    np.save(tmp_path / "images.npy", np.zeros((2, 3)))
+    with pytest.raises(InputError, match="not uint8"):
+        open_store(tmp_path / "images.npy")
+
+
+def test_flow_with_images_adds_up(archive, tmp_path, tiny_rows, write_export):
+    result = build_cohort(read_export(write_export(tiny_rows)), CohortRules())
+    index = build_index(archive)
+    images = build_store(
+        index, archive, tmp_path / "images.npy", 16, 16, exam_ids=result.cohort["exam_id"]
+    )
+    flow = extend_flow(result.flow, result.cohort, index, images)
+    assert (flow["n_exams"].diff().dropna() == -flow["n_removed_exams"][1:]).all()
+    added = flow.iloc[len(result.flow) :].set_index("step")
+    assert added["n_images"].tolist() == [10, 9, 8, 6, 6]
+    # E10 was never pulled; E07 and E11 have no image that converts.
+    assert added["n_exams"].tolist() == [4, 4, 4, 2, 2]
+    assert added.loc["exams for analysis", "reason"].startswith("1 exams with fewer than four")
+    views = views_per_exam(images).set_index("exam_id")
+    assert views["n_views"].tolist() == [4, 2] and views["complete"].tolist() == [True, False]
