@@ -1,0 +1,1 @@
+"""The embedded, synthetic screening programme: people, disease, attendance, readers, images."""
