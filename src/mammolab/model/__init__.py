@@ -1,0 +1,1 @@
+"""Networks and their training: architecture, balanced batches, the loop, checkpoints, scoring."""

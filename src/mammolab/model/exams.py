@@ -1,0 +1,197 @@
+"""Between exams and images: which images are positive, how an exam is scored, how dev selects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from mammolab.errors import InputError
+from mammolab.evaluate.curves import ruled_out_at_sensitivity
+from mammolab.evaluate.roc import auc
+from mammolab.model.network import ResNet18
+from mammolab.model.score import exam_scores, score_images
+
+IMAGE_COLUMNS = ["image_id", "exam_id", "patient_id", "laterality", "view", "row"]
+
+
+def image_labels(images: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
+    """Return the usable images of the cohort with the label of their breast.
+
+    Parameters
+    ----------
+    images, cohort : DataFrame
+        Tables of those names.
+
+    Returns
+    -------
+    DataFrame
+        One row an image: image_id, exam_id, patient_id, laterality, view, row, split,
+        sampling_weight, label (bool: cancer in this breast within a year). Images of an exam whose
+        cancer has no recorded side are left out: either label might be wrong.
+    """
+    exams = cohort.loc[
+        cohort["has_pixels"],
+        ["exam_id", "split", "sampling_weight", "cancer_within_1y", "cancer_laterality"],
+    ]
+    frame = images.loc[images["status"] == "ok", IMAGE_COLUMNS].merge(exams, on="exam_id")
+    side = frame["cancer_laterality"]
+    cancer = frame["cancer_within_1y"].astype(bool)
+    frame["label"] = cancer & ((side == frame["laterality"]) | (side == "B"))
+    frame["row"] = frame["row"].astype(np.int64)
+    unknown_side = cancer & ~side.isin(["L", "R", "B"])
+    return frame[~unknown_side].drop(columns=["cancer_within_1y", "cancer_laterality"]).reset_index(
+        drop=True
+    )
+
+
+def selection_metrics(
+    store: np.ndarray,
+    labelled: pd.DataFrame,
+    cohort: pd.DataFrame,
+    n_negatives: int,
+    sensitivity: float,
+    rng: np.random.Generator,
+) -> Callable[[ResNet18], dict[str, float]]:
+    """Return the function that scores a network on the development set.
+
+    Parameters
+    ----------
+    store : uint8 array, shape (n_images, h, w)
+    labelled : DataFrame
+        As `image_labels` returns it, all splits.
+    cohort : DataFrame
+        Table `cohort`; recall says which cancers readers caught.
+    n_negatives : int
+        Dev exams without cancer that are scored, drawn at random; every cancer is.
+    sensitivity : float
+        Share of caught cancers that the threshold must keep.
+    rng : numpy Generator
+
+    Returns
+    -------
+    callable
+        Network -> {"dev_auc": exam-level AUC, "dev_ruled_out": share of exams that lie below the
+        highest threshold at which `sensitivity` of the caught cancers stay above}.
+
+    Raises
+    ------
+    InputError
+        When dev holds no cancer that readers caught, or no exam without cancer.
+    """
+    dev = cohort[(cohort["split"] == "dev") & cohort["exam_id"].isin(labelled["exam_id"])]
+    cancer = dev["cancer_within_1y"].to_numpy(bool)
+    if not (cancer & dev["recall"].to_numpy(bool)).any() or cancer.all():
+        raise InputError(
+            f"The development set holds {cancer.sum()} cancers and {(~cancer).sum()} other exams "
+            "with pixels; selection needs both, and a cancer that a reader recalled."
+        )
+    negatives = np.flatnonzero(~cancer)
+    if len(negatives) > n_negatives:
+        negatives = rng.choice(negatives, n_negatives, replace=False)
+    exams = dev.iloc[np.sort(np.concatenate([np.flatnonzero(cancer), negatives]))]
+    exams = exams.set_index("exam_id")
+    scored = labelled[labelled["exam_id"].isin(exams.index)]
+    label = exams["cancer_within_1y"].to_numpy(bool)
+    caught = label & exams["recall"].to_numpy(bool)
+    weight = exams["sampling_weight"].to_numpy(float)
+
+    def measure(network: ResNet18) -> dict[str, float]:
+        logits = score_images(network, store, scored["row"])
+        score = exam_scores(scored, logits).reindex(exams.index).to_numpy()
+        ruled_out = ruled_out_at_sensitivity(score, caught, weight, sensitivity)
+        return {"dev_auc": auc(score, label, weight), "dev_ruled_out": ruled_out}
+
+    return measure
+
+
+def risk_labels(images: pd.DataFrame, exams: pd.DataFrame) -> pd.DataFrame:
+    """Return the usable images of risk exams; both breasts carry the woman's label.
+
+    Parameters
+    ----------
+    images : DataFrame
+        Table `images`.
+    exams : DataFrame
+        With exam_id, split, sampling_weight, has_pixels and cancer_by_horizon (bool).
+
+    Returns
+    -------
+    DataFrame
+        One row an image: image_id, exam_id, patient_id, laterality, view, row, split,
+        sampling_weight, label (bool: the woman had cancer by the horizon).
+    """
+    columns = ["exam_id", "split", "sampling_weight", "cancer_by_horizon"]
+    frame = images.loc[images["status"] == "ok", IMAGE_COLUMNS].merge(
+        exams.loc[exams["has_pixels"], columns], on="exam_id"
+    )
+    frame["row"] = frame["row"].astype(np.int64)
+    return frame.rename(columns={"cancer_by_horizon": "label"})
+
+
+def risk_selection(
+    store: np.ndarray, labelled: pd.DataFrame, n_negatives: int, rng: np.random.Generator
+) -> Callable[[ResNet18], dict[str, float]]:
+    """Return the function that measures a risk network's exam-level AUC on the development set.
+
+    Parameters
+    ----------
+    store : uint8 array, shape (n_images, h, w)
+    labelled : DataFrame
+        As `risk_labels` returns it, all splits.
+    n_negatives : int
+        Dev exams without cancer that are scored, drawn at random; every cancer is.
+    rng : numpy Generator
+
+    Returns
+    -------
+    callable
+        Network -> {"dev_auc": AUC of the mean score over an exam's images}.
+    """
+    dev = labelled[labelled["split"] == "dev"]
+    exams = dev.groupby("exam_id").agg(label=("label", "first"), weight=("sampling_weight", "first"))
+    negatives = exams.index[~exams["label"]].to_numpy()
+    if len(negatives) > n_negatives:
+        negatives = rng.choice(negatives, n_negatives, replace=False)
+    exams = exams[exams["label"] | exams.index.isin(negatives)]
+    scored = dev[dev["exam_id"].isin(exams.index)]
+
+    def measure(network: ResNet18) -> dict[str, float]:
+        logits = score_images(network, store, scored["row"])
+        score = pd.Series(logits, index=scored["exam_id"].to_numpy()).groupby(level=0).mean()
+        return {"dev_auc": auc(score.reindex(exams.index), exams["label"], exams["weight"])}
+
+    return measure
+
+
+def predictions_of(
+    scores: pd.Series, cohort: pd.DataFrame, model: str, seed: int, horizon_years: float = 1
+) -> pd.DataFrame:
+    """Return exam scores as a `predictions` table, with the network's own probability.
+
+    Parameters
+    ----------
+    scores : Series of float
+        Logits, indexed by exam_id.
+    cohort : DataFrame
+        Table `cohort`; gives the split.
+    model : str
+    seed : int
+        Of the run that trained the model.
+    horizon_years : float
+
+    Returns
+    -------
+    DataFrame
+        exam_id, model, seed, horizon_years, score (logit), probability (sigmoid of it, as it comes
+        out of balanced training: not calibrated), split; sorted by exam.
+    """
+    frame = scores.rename("score").rename_axis("exam_id").reset_index()
+    frame = frame.merge(cohort[["exam_id", "split"]], on="exam_id").sort_values("exam_id")
+    return frame.assign(
+        model=model,
+        seed=seed,
+        horizon_years=float(horizon_years),
+        probability=1 / (1 + np.exp(-frame["score"])),
+    ).reset_index(drop=True)

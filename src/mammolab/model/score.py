@@ -1,0 +1,51 @@
+"""Scores of images, and of exams as the worst of their views."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from mammolab.model.augment import load_images, normalise
+from mammolab.model.network import ResNet18
+
+
+def score_images(
+    network: ResNet18, store: np.ndarray, rows: np.ndarray, batch_size: int = 64
+) -> np.ndarray:
+    """Return the network's logit for each image; higher is worse.
+
+    Parameters
+    ----------
+    network : ResNet18
+        Left in evaluation mode.
+    store : uint8 array, shape (n_images, h, w)
+    rows : int array, shape (n,)
+        Positions in `store`.
+    batch_size : int
+
+    Returns
+    -------
+    float array, shape (n,)
+    """
+    network.eval()
+    device = next(network.parameters()).device
+    rows = np.asarray(rows, dtype=np.int64)
+    logits = np.empty(len(rows), dtype=np.float64)
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+        for start in range(0, len(rows), batch_size):
+            batch = load_images(store, rows[start : start + batch_size]).to(device)
+            logits[start : start + batch_size] = network(normalise(batch)).float().cpu().numpy()
+    return logits
+
+
+def exam_scores(images: pd.DataFrame, logits: np.ndarray) -> pd.Series:
+    """Return each exam's score, the maximum over its views, indexed by exam_id.
+
+    Parameters
+    ----------
+    images : DataFrame
+        Has exam_id; one row a scored image.
+    logits : float array, shape (len(images),)
+    """
+    return pd.Series(logits, index=images["exam_id"].to_numpy()).groupby(level=0).max()
