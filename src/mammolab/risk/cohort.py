@@ -1,0 +1,50 @@
+"""Which exams a five-year risk model learns from and is judged on."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from mammolab.data.outcomes import CANCER, CENSORED
+
+
+def risk_cohort(
+    cohort: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    patients: pd.DataFrame,
+    horizon_years: float = 5.0,
+    min_follow_up_years: float = 3.0,
+    exclude_first_years: float = 1.0,
+) -> pd.DataFrame:
+    """Return the exams of healthy women with the woman's record and what became of her.
+
+    Parameters
+    ----------
+    cohort, outcomes, patients : DataFrame
+        Tables of those names.
+    horizon_years : float
+        A cancer counts if it comes within so many years.
+    min_follow_up_years : float
+        An exam without a cancer by the horizon counts if the woman was followed, or had died, by
+        then; three years in the published work. Who is lost later is censored.
+    exclude_first_years : float
+        Exams followed by a cancer sooner than this are left out: there the image shows the cancer
+        and not its risk. 0 keeps them.
+
+    Returns
+    -------
+    DataFrame
+        The cohort's columns, time_years and event (0 censored, 1 cancer, 2 death), the patient's
+        record, and cancer_by_horizon (bool).
+    """
+    frame = cohort.merge(
+        outcomes[["exam_id", "time_years", "event"]], on="exam_id", validate="one_to_one"
+    ).merge(patients, on="patient_id", validate="many_to_one")
+    cancer = frame["event"] == CANCER
+    frame["cancer_by_horizon"] = cancer & (frame["time_years"] <= horizon_years)
+    too_soon = (cancer & (frame["time_years"] <= exclude_first_years)) | (
+        frame["cancer_within_1y"].astype(bool) & (exclude_first_years > 0)
+    )
+    unfollowed = (
+        ~cancer & (frame["event"] == CENSORED) & (frame["time_years"] < min_follow_up_years)
+    )
+    return frame[~too_soon & ~unfollowed].reset_index(drop=True)

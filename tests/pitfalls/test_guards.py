@@ -1,0 +1,127 @@
+"""The guards fire on planted confounding and keep quiet without it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mammolab.errors import InputError
+from mammolab.pitfalls.collection import SamplingRule, enriched_test_set
+from mammolab.pitfalls.guards import METADATA, metadata_auc, prevalence_guard
+
+
+def exams(seed: int, n: int = 1200, rate: float = 0.5) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "patient_id": [f"P{k}" for k in rng.integers(0, n // 3, n)],
+            "exam_year": rng.integers(2009, 2017, n),
+            "device": rng.choice(["alder", "birch", "cedar"], n),
+            "site": rng.choice(["A", "B", None], n),
+            "cancer_within_1y": rng.random(n) < rate,
+            "has_pixels": True,
+            "sampling_weight": 1.0,
+        }
+    )
+
+
+def judge(frame, seed=0, **options):
+    return metadata_auc(
+        frame,
+        "cancer_within_1y",
+        METADATA,
+        frame["patient_id"],
+        np.random.default_rng(seed),
+        **{"n_permutations": 20} | options,
+    )
+
+
+class TestMetadataAuc:
+    @pytest.mark.parametrize("seed", range(4))
+    def test_quiet_where_metadata_tell_nothing(self, seed):
+        verdict = judge(exams(seed), seed)
+        assert not verdict.fired
+        assert verdict.statistic == pytest.approx(0.5, abs=0.06)
+
+    def test_fires_where_the_negatives_come_from_one_scanner_and_year(self):
+        cohort = exams(5, n=12_000, rate=0.03)
+        rng = np.random.default_rng(5)
+        everywhere = SamplingRule()
+        there = SamplingRule(years=(2015, 2016), devices=("cedar",))
+        confounded = judge(enriched_test_set(cohort, everywhere, there, rng).frame)
+        alike = judge(enriched_test_set(cohort, everywhere, everywhere, rng).frame)
+        assert confounded.fired
+        assert confounded.statistic > 0.85
+        assert "device, exam_year, site" in confounded.message
+        assert not alike.fired
+
+    def test_finds_the_planted_auc(self):
+        frame = exams(6, n=4000)
+        # A device used for 80% of cancers and 30% of the rest: AUC = (1 + .8 - .3) / 2.
+        rng = np.random.default_rng(6)
+        often = np.where(frame["cancer_within_1y"], 0.8, 0.3)
+        frame["device"] = np.where(rng.random(len(frame)) < often, "alder", "birch")
+        verdict = judge(frame.assign(exam_year=2010, site="A"), n_permutations=5)
+        assert verdict.statistic == pytest.approx(0.75, abs=0.025)
+        assert verdict.fired
+
+    def test_missingness_can_tell(self):
+        frame = exams(7)
+        frame["site"] = np.where(frame["cancer_within_1y"], "A", None)
+        assert judge(frame).statistic == pytest.approx(1.0)
+
+    def test_weights_undo_a_device_that_was_oversampled(self):
+        frame = exams(8, n=6000)
+        keep = frame["cancer_within_1y"] | (frame["device"] != "cedar") | (frame.index % 10 == 0)
+        weight = np.where(~frame["cancer_within_1y"] & (frame["device"] == "cedar"), 10.0, 1.0)
+        kept = frame[keep]
+        assert judge(kept).fired
+        assert not judge(kept, sample_weight=weight[keep], n_permutations=10).fired
+
+    def test_few_exams_need_more_than_the_tolerance(self):
+        small = exams(9, n=40)
+        assert judge(small).limit > 0.6
+
+    def test_refusals(self):
+        frame = exams(10)
+        with pytest.raises(InputError, match="device"):
+            judge(frame.drop(columns="device"))
+        with pytest.raises(InputError, match="same cancer_within_1y"):
+            judge(frame.assign(cancer_within_1y=False))
+        with pytest.raises(InputError, match="different values"):
+            judge(frame.assign(site=np.arange(len(frame))))
+        with pytest.raises(InputError, match="folds"):
+            judge(frame.assign(patient_id="P1"))
+
+
+class TestPrevalenceGuard:
+    def test_fires_on_half_and_half_and_not_on_nature(self):
+        rng = np.random.default_rng(0)
+        natural = prevalence_guard(rng.random(20_000) < 0.006, 0.006)
+        enriched = prevalence_guard(np.arange(400) % 2 == 0, 0.006)
+        assert not natural.fired
+        assert enriched.fired
+        assert enriched.statistic == 0.5
+        assert "500.0 of 1,000" in enriched.message
+
+    def test_weights_restore_the_prevalence(self):
+        label = np.arange(2000) % 2 == 0
+        weight = np.where(label, 1.0, 165.0)
+        assert prevalence_guard(label, 0.006).fired
+        assert not prevalence_guard(label, 0.006, weight).fired
+
+    def test_fires_on_too_few_cancers(self):
+        label = np.zeros(20_000, dtype=bool)
+        label[:20] = True
+        verdict = prevalence_guard(label, 0.006)
+        assert verdict.fired
+        assert verdict.limit == pytest.approx(0.003)
+
+    def test_too_few_exams_to_tell(self):
+        label = np.zeros(60, dtype=bool)
+        label[0] = True
+        assert not prevalence_guard(label, 0.006).fired
+
+    @pytest.mark.parametrize(("prevalence", "ratio"), [(0.0, 2.0), (1.2, 2.0), (0.01, 1.0)])
+    def test_refusals(self, prevalence, ratio):
+        with pytest.raises(InputError, match="between 0 and 1"):
+            prevalence_guard([0, 1], prevalence, ratio=ratio)
