@@ -1,0 +1,179 @@
+"""The paper's numbers: gathered from the chapters, and checked against what the paper asks for.
+
+A number is {"value", "ci_low", "ci_high", "unit", "n", "chapter", ...} under a key with dots; a
+value of null was not estimable and is printed so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from mammolab.errors import InputError, MissingInput
+
+# The chapter that makes the keys of each prefix, named when one is missing.
+CHAPTER_OF_PREFIX = {
+    "world": "01_world",
+    "cohort": "02_cohort",
+    "images": "03_images",
+    "detection": "04_detection",
+    "calibration": "06_calibration",
+    "triage": "07_triage",
+    "subgroups": "08_subgroups",
+    "risk": "09_risk",
+    "pitfalls": "11_pitfalls_data",
+    "run": "20_manuscript",
+}
+MANUSCRIPT = CHAPTER_OF_PREFIX["run"]
+
+# Helpers of paper/template.typ whose first argument is a key of numbers.json.
+NUMBER_HELPERS = ("num", "ci", "pvalue", "value", "either")
+FIGURE_HELPER = "fig"
+PUBLISHED_HELPER = "pub"
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON whole or not at all (a temporary name, then a rename)."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(
+        json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )
+    temporary.replace(path)
+
+
+def merge_numbers(folder: Path) -> dict[str, dict]:
+    """Gather numbers/<chapter>.json of every chapter but the manuscript itself.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's `numbers` folder.
+
+    Returns
+    -------
+    dict of str to dict
+        Sorted by key; each number names its chapter.
+
+    Raises
+    ------
+    MissingInput
+        If no chapter has left numbers.
+    InputError
+        If two chapters give the same key (both are named), or an entry has no value.
+    """
+    paths = [path for path in sorted(folder.glob("*.json")) if path.stem != MANUSCRIPT]
+    if not paths:
+        raise MissingInput(f"no chapter has left numbers in {folder}: run ./run_all.sh first")
+    merged: dict[str, dict] = {}
+    for path in paths:
+        for key, number in json.loads(path.read_text(encoding="utf-8")).items():
+            if not isinstance(number, dict) or "value" not in number:
+                raise InputError(f"the number {key} in {path.name} has no 'value'")
+            number = {"chapter": path.stem, **number}
+            if key in merged:
+                raise InputError(
+                    f"the number {key} comes from two chapters, {merged[key]['chapter']} and "
+                    f"{number['chapter']}: one of them must rename it"
+                )
+            merged[key] = number
+    return dict(sorted(merged.items()))
+
+
+def plain_number(value: object, chapter: str, unit: str = "", n: int | None = None) -> dict:
+    """A number without an interval, in the shape the chapters write."""
+    return {
+        "value": value,
+        "ci_low": None,
+        "ci_high": None,
+        "unit": unit,
+        "n": n,
+        "chapter": chapter,
+    }
+
+
+def _calls(source: str, helpers: Iterable[str]) -> set[str]:
+    """First arguments of the calls to typst helpers, comments left out.
+
+    Raises
+    ------
+    InputError
+        If a helper is called with anything but a literal, which could not be checked.
+    """
+    code = re.sub(r"(?<!:)//[^\n]*", "", source)  # a colon before: an address, not a comment
+    code = re.sub(r"#?let\s+\w[\w-]*\(", "", code)  # a helper's own definition
+    names = "|".join(map(re.escape, helpers))
+    found = set()
+    for call in re.finditer(rf"(?<![\w.-])(?:{names})\(\s*([^)\n]*)", code):
+        literal = re.match(r'"([^"]+)"', call.group(1))
+        if literal is None:
+            raise InputError(
+                f"the paper calls {call.group(0)!r}: its first argument must be a text"
+            )
+        found.add(literal.group(1))
+    return found
+
+
+def required_numbers(source: str) -> set[str]:
+    """Keys that a typst source reads: the first argument of num, ci, pvalue, value, either.
+
+    Examples
+    --------
+    >>> sorted(required_numbers('#num("a.b", d: 1) and #ci("c.d") // #num("e.f")'))
+    ['a.b', 'c.d']
+    """
+    return _calls(source, NUMBER_HELPERS)
+
+
+def required_figures(source: str) -> set[str]:
+    """Figures that a typst source shows: the first argument of fig."""
+    return _calls(source, (FIGURE_HELPER,))
+
+
+def required_published(source: str) -> set[str]:
+    """Published figures that a typst source quotes: the first argument of pub."""
+    return _calls(source, (PUBLISHED_HELPER,))
+
+
+def needs_truth(key: str) -> bool:
+    """Whether a number exists in synthetic runs only: it describes the world or the truth in it."""
+    return key.startswith("world.") or key.endswith(".true")
+
+
+def chapter_of(key: str) -> str:
+    """The chapter that makes a key, by the key's first part."""
+    return CHAPTER_OF_PREFIX.get(key.split(".")[0], "no known chapter")
+
+
+def check_complete(numbers: dict[str, dict], required: Iterable[str], synthetic: bool) -> None:
+    """Stop when the paper asks for a number that the run does not have.
+
+    Parameters
+    ----------
+    numbers : dict
+        As `merge_numbers` returns them, with the run's own.
+    required : iterable of str
+        Keys the paper reads.
+    synthetic : bool
+        In a run on real data the keys for which `needs_truth` holds are not asked for.
+
+    Raises
+    ------
+    MissingInput
+        One sentence with every missing key under the chapter that makes it, and the command.
+    """
+    wanted = {key for key in required if synthetic or not needs_truth(key)}
+    missing = sorted(wanted - numbers.keys(), key=lambda key: (chapter_of(key), key))
+    if not missing:
+        return
+    chapters = dict.fromkeys(map(chapter_of, missing))
+    listing = "; ".join(
+        f"{chapter}: {', '.join(key for key in missing if chapter_of(key) == chapter)}"
+        for chapter in chapters
+    )
+    raise MissingInput(
+        f"the paper needs {len(missing)} number(s) this run has not made ({listing}): "
+        f"run {', '.join(f'`./run_all.sh {chapter}`' for chapter in chapters)}"
+    )

@@ -1,0 +1,174 @@
+"""Builds the paper of a run: gathers numbers, tables and figures, checks that none is missing,
+and compiles paper/paper.typ with typst's own fonts alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import typst
+
+from mammolab.errors import InputError, MissingInput
+from mammolab.paths import RunPaths, repository_root
+from mammolab.report import numbers as num
+from mammolab.report import tables
+from mammolab.schemas import read_table, write_table
+
+SOURCES = ("paper.typ", "template.typ", "references.bib")
+PUBLISHED = "published.csv"
+RUN_FACTS = ("profile", "synthetic", "wall_s", "peak_rss_gb", "cores")
+
+
+def gather_numbers(run: RunPaths, facts: Mapping[str, object], code_digest: str) -> dict[str, dict]:
+    """The chapters' numbers and the run's own, as written to the run's numbers.json.
+
+    Parameters
+    ----------
+    run : RunPaths
+    facts : mapping
+        profile (str), synthetic (bool), wall_s (seconds), peak_rss_gb and cores of the run; they
+        become the numbers run.<name>.
+    code_digest : str
+        Printed in the paper, as run.code_digest.
+
+    Raises
+    ------
+    InputError
+        If a fact is missing or unknown, or two chapters give the same key.
+    MissingInput
+        If no chapter has left numbers.
+    """
+    if set(facts) != set(RUN_FACTS):
+        raise InputError(
+            f"the paper needs these facts of the run: {', '.join(RUN_FACTS)}; "
+            f"it got {', '.join(facts) or 'none'}"
+        )
+    merged = num.merge_numbers(run.numbers)
+    for name, value in {"name": run.name, "code_digest": code_digest, **facts}.items():
+        key = f"run.{name}"
+        if key in merged:
+            raise InputError(
+                f"the number {key} comes from {merged[key]['chapter']}, but the manuscript makes it"
+            )
+        merged[key] = num.plain_number(value, num.MANUSCRIPT)
+    return dict(sorted(merged.items()))
+
+
+def merge_results(run: RunPaths) -> pd.DataFrame:
+    """Every chapter's results in one table, written as the run's table `results`.
+
+    Raises
+    ------
+    MissingInput
+        If no chapter has left results.
+    """
+    paths = sorted(run.tables.glob("results_*.parquet"))
+    if not paths:
+        raise MissingInput(f"no chapter has left results in {run.tables}: run ./run_all.sh first")
+    merged = pd.concat([read_table(path, path.stem) for path in paths], ignore_index=True)
+    write_table(merged, run.table("results"), "results")
+    return merged
+
+
+def build_paper(
+    run: RunPaths,
+    facts: Mapping[str, object],
+    code_digest: str,
+    source: Path | None = None,
+) -> Path:
+    """Write the run's numbers.json and paper.pdf; the same inputs give the same bytes.
+
+    Parameters
+    ----------
+    run : RunPaths
+        The run; its numbers, figures and the table `cohort` must exist.
+    facts : mapping
+        profile, synthetic, wall_s, peak_rss_gb and cores of the run (`gather_numbers`).
+    code_digest : str
+        Printed in the paper's footer and provenance.
+    source : Path, optional
+        Folder of paper.typ, template.typ, references.bib and published.csv; the repository's
+        `paper` when not given.
+
+    Returns
+    -------
+    Path
+        `run.paper`. What it was compiled from stays in the run's folder `paper`.
+
+    Raises
+    ------
+    MissingInput
+        If a number, a figure or a published figure that the paper asks for is missing: one
+        sentence with all of them and the chapters that make them.
+    InputError
+        If typst refuses the source; the message is typst's.
+    """
+    source = source or repository_root() / "paper"
+    text = (source / "paper.typ").read_text(encoding="utf-8")
+    synthetic = bool(facts.get("synthetic"))
+    merged = gather_numbers(run, facts, code_digest)
+    published = tables.read_published(source / PUBLISHED)
+    required = num.required_numbers(text) | tables.compared_numbers(published)
+    num.check_complete(merged, required, synthetic)
+    figures = _check_figures(run, num.required_figures(text), synthetic)
+    unknown = sorted(num.required_published(text) - set(published.index))
+    if unknown:
+        raise MissingInput(
+            f"{PUBLISHED} lacks the row(s) {', '.join(unknown)} that the paper quotes"
+        )
+    num.write_json(run.numbers_json, merged)
+
+    folder = run.root / "paper"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "figures").mkdir(parents=True)
+    for name in SOURCES:
+        shutil.copyfile(source / name, folder / name)
+    for path in figures:
+        shutil.copyfile(path, folder / "figures" / path.name)
+    cohort = read_table(run.table("cohort"), "cohort")
+    about = {"name": run.name, "code_digest": code_digest, **{k: facts[k] for k in RUN_FACTS}}
+    for name, content in {
+        "numbers": merged,
+        "run": about,
+        "published": dict(zip(published.index, _records(published), strict=True)),
+        "comparison": tables.comparison(published, merged, synthetic),
+        "table1": _records(tables.table_one(cohort)),
+    }.items():
+        num.write_json(folder / f"{name}.json", content)
+    return _compile(folder, run.paper)
+
+
+def _records(frame: pd.DataFrame) -> list[dict]:
+    """The rows of a table for JSON, NaN as null."""
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")
+
+
+def _check_figures(run: RunPaths, names: set[str], synthetic: bool) -> list[Path]:
+    """The files of the figures the paper shows; those of the world only in a synthetic run."""
+    world = num.CHAPTER_OF_PREFIX["world"]
+    wanted = sorted(name for name in names if synthetic or not name.startswith(world))
+    paths = [run.figures / f"{name}.svg" for name in wanted]
+    missing = [path.stem for path in paths if not path.exists()]
+    if missing:
+        raise MissingInput(
+            f"the paper needs {len(missing)} figure(s) this run has not made: {', '.join(missing)} "
+            "(each is named after the chapter that makes it)"
+        )
+    return paths
+
+
+def _compile(folder: Path, output: Path) -> Path:
+    """Compile paper.typ in `folder` to PDF: no system font, no date, written whole or not at all."""
+    try:
+        pdf = typst.compile(
+            folder / "paper.typ", root=folder, ignore_system_fonts=True, timestamp=0
+        )
+    except typst.TypstError as error:
+        raise InputError(f"typst could not compile the paper: {error}") from error
+    temporary = output.with_name(f".{output.name}.{os.getpid()}")
+    temporary.write_bytes(pdf)
+    temporary.replace(output)
+    return output

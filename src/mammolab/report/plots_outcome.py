@@ -1,0 +1,221 @@
+"""Plots of outcomes: subgroups, risk over time, and pitfalls against the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from mammolab.report.style import (
+    COLOURS,
+    interval_text,
+    label_line_ends,
+    numeric,
+    ordered_colours,
+    percent_axis,
+    require_columns,
+    text_beside,
+)
+
+
+def forest(
+    ax: Axes,
+    data: pd.DataFrame,
+    xlabel: str = "AUC",
+    reference: float | None = None,
+    digits: int = 2,
+    percent: bool = False,
+) -> Axes:
+    """An estimate in each subgroup, under its heading, with counts and interval in words.
+
+    Parameters
+    ----------
+    ax : Axes
+    data : DataFrame, one row a subgroup, in the order to draw
+        group (heading, such as "Age, years"; "" for the whole sample), subgroup, estimate,
+        ci_low, ci_high; optional n_events (cancers), written beside each.
+    xlabel : str
+    reference : float, optional
+        A vertical line, say the estimate in the whole sample.
+    digits : int
+        Decimals in the written estimates.
+    percent : bool
+        Estimates are shares, to print in percent.
+
+    Returns
+    -------
+    Axes
+    """
+    require_columns(data, ("group", "subgroup", "estimate", "ci_low", "ci_high"), "forest")
+    scale = 100 if percent else 1
+    estimate, low, high = (scale * numeric(data, c) for c in ("estimate", "ci_low", "ci_high"))
+    events = numeric(data, "n_events")
+    counted = np.isfinite(events).any()
+    largest = np.nanmax(np.append(events, 1))
+    beside = ax.get_yaxis_transform()
+    y, ticks, names, heading = 0.0, [], [], ""
+    for i, (group, subgroup) in enumerate(zip(data["group"], data["subgroup"], strict=True)):
+        if group != heading:
+            y += 0.35
+            ax.text(
+                -0.015,
+                y,
+                group,
+                transform=beside,
+                ha="right",
+                va="center",
+                fontsize=6.5,
+                weight="bold",
+            )
+            y, heading = y + 1, group
+        whole = group == ""
+        colour = COLOURS["ink"] if whole else COLOURS["model"]
+        ax.plot([low[i], high[i]], [y, y], color=colour, lw=1.1, solid_capstyle="butt")
+        share = 0.5 if not np.isfinite(events[i]) else np.sqrt(events[i] / largest)
+        size = 5 if whole else 2.5 + 2.5 * share
+        ax.plot(estimate[i], y, "D" if whole else "s", color=colour, ms=size)
+        text_beside(ax, y, 6, interval_text(estimate[i], low[i], high[i], digits))
+        if np.isfinite(events[i]):
+            text_beside(ax, y, 98, f"{events[i]:,.0f}", ha="right")
+        ticks.append(y)
+        names.append(subgroup)
+        y += 1
+    if reference is not None:
+        ax.axvline(scale * reference, color=COLOURS["published"], lw=0.7, ls=(0, (3, 2)), zorder=0)
+    heads = {"va": "bottom", "fontsize": 6, "color": COLOURS["published"]}
+    text_beside(ax, -0.75, 6, "estimate (interval)", **heads)
+    if counted:
+        text_beside(ax, -0.75, 98, "cancers", ha="right", **heads)
+    ax.set_yticks(ticks, names)
+    ax.set_ylim(y - 0.4, -0.7)
+    ax.margins(x=0.05)
+    ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.set_xlabel(xlabel + (" (%)" if percent else ""))
+    return ax
+
+
+def cumulative_incidence(ax: Axes, data: pd.DataFrame, group_title: str = "") -> Axes:
+    """Cancers over the years after the exam, by group of predicted risk.
+
+    Parameters
+    ----------
+    ax : Axes
+    data : DataFrame, one row a (group, time)
+        group (names in order from low to high risk), time_years, incidence (0 to 1); optional
+        ci_low, ci_high.
+    group_title : str
+        Written above the groups' names.
+
+    Returns
+    -------
+    Axes
+    """
+    require_columns(data, ("group", "time_years", "incidence"), "cumulative_incidence")
+    names = list(dict.fromkeys(data["group"]))
+    colours = ordered_colours(len(names))
+    ends = []
+    for name, colour in zip(names, colours, strict=True):
+        rows = data[data["group"] == name].sort_values("time_years")
+        x, y = numeric(rows, "time_years"), numeric(rows, "incidence")
+        ax.fill_between(
+            x,
+            numeric(rows, "ci_low"),
+            numeric(rows, "ci_high"),
+            step="post",
+            color=colour,
+            alpha=0.15,
+            lw=0,
+        )
+        ax.step(x, y, where="post", color=colour)
+        ends.append((x[-1], y[-1]))
+    ax.set_xlim(0, max(x for x, _ in ends))
+    ax.set_ylim(0, None)
+    label_line_ends(ax, [str(name) for name in names], *zip(*ends, strict=True), colours)
+    if group_title:
+        ax.text(
+            1.035,
+            1.02,
+            group_title,
+            transform=ax.transAxes,
+            fontsize=6,
+            va="bottom",
+            color=COLOURS["published"],
+        )
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    percent_axis(ax.yaxis)
+    ax.set_xlabel("years after the exam")
+    ax.set_ylabel("cumulative incidence of cancer")
+    return ax
+
+
+def pitfall_dumbbell(ax: Axes, data: pd.DataFrame, xlabel: str = "AUC") -> Axes:
+    """What a mistaken analysis reports, against the truth, and whether a guard speaks up.
+
+    Parameters
+    ----------
+    ax : Axes
+    data : DataFrame, one row a pitfall, drawn from the top
+        pitfall, reported, true; optional reported_low, reported_high, true_low, true_high and
+        guard_fired (bool).
+    xlabel : str
+
+    Returns
+    -------
+    Axes
+    """
+    require_columns(data, ("pitfall", "reported", "true"), "pitfall_dumbbell")
+    reported, true = numeric(data, "reported"), numeric(data, "true")
+    look = {"reported": (reported, COLOURS["reader"]), "true": (true, COLOURS["truth"])}
+    for row in range(len(data)):
+        ax.annotate(
+            "",
+            xy=(reported[row], row),
+            xytext=(true[row], row),
+            arrowprops={"arrowstyle": "-", "lw": 2.2, "color": COLOURS["faint"]},
+            zorder=0,
+        )
+        for name, (values, colour) in look.items():
+            ends = numeric(data, f"{name}_low")[row], numeric(data, f"{name}_high")[row]
+            ax.plot(ends, [row, row], color=colour, lw=0.9)
+            ax.plot(values[row], row, "o", color=colour, ms=5.5, mec="white", mew=0.6)
+            side = 1 if values[row] >= (reported[row] + true[row]) / 2 else -1
+            ax.annotate(
+                f"{values[row]:.2f}",
+                (values[row], row),
+                xytext=(side * 3, 6),
+                textcoords="offset points",
+                ha="center",
+                fontsize=6,
+                color=colour,
+            )
+        if row == 0:
+            for name, (values, colour) in look.items():
+                ax.annotate(
+                    name,
+                    (values[row], row),
+                    xytext=(0, 14),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=6.5,
+                    weight="bold",
+                    color=colour,
+                )
+    if "guard_fired" in data.columns:
+        for row, fired in enumerate(data["guard_fired"]):
+            text_beside(
+                ax,
+                row,
+                6,
+                "guard speaks" if fired else "guard silent",
+                color=COLOURS["truth"] if fired else COLOURS["published"],
+            )
+    ax.set_yticks(range(len(data)), data["pitfall"])
+    ax.set_ylim(len(data) - 0.5, -0.95)
+    ax.margins(x=0.12)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.set_xlabel(xlabel)
+    return ax

@@ -1,0 +1,366 @@
+"""Invented data for every plot and a whole invented run: nothing here was ever estimated."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from mammolab.paths import RunPaths
+from mammolab.report import plots_cohort, plots_flow, plots_model, plots_outcome, plots_triage
+from mammolab.report.frames import composition, percentile_bins, year_shares
+from mammolab.report.numbers import chapter_of
+from mammolab.report.style import figure_size, save_svg, style
+from mammolab.schemas import write_table
+
+FACTS = {"profile": "demo", "synthetic": True, "wall_s": 611.4, "peak_rss_gb": 2.3, "cores": 2}
+CODE_DIGEST = "0123456789abcdef"
+
+# Estimates with their intervals; a plain value where the paper prints no interval.
+NUMBERS = {
+    "world.cdr_per_1000": 5.21, "world.missed_per_1000": 0.83, "world.recall_rate": 0.1147,
+    "world.sensitivity": 0.864, "world.specificity": 0.8893, "world.ppv1": 0.0452,
+    "world.minimal_share": 0.592, "world.dcis_share": 0.247,
+    "cohort.n_women": 46731, "cohort.n_exams": 151902, "cohort.n_cancers": 917,
+    "cohort.n_patients_test": 9314, "cohort.n_cancers_test": 188, "cohort.n_exams_with_pixels": 4120,
+    "images.n_files": 16502, "images.n_ok": 16398, "images.n_rejected": 104,
+    "detection.auc": (0.781, 0.744, 0.818), "detection.auc_single_image": 0.734,
+    "calibration.expected_over_observed_raw": 61.7, "calibration.ece_raw": 0.3421,
+    "calibration.slope_raw": 0.94, "calibration.expected_over_observed_platt": 1.03,
+    "calibration.ece_platt": 0.0006, "calibration.slope_platt": 0.98,
+    "calibration.expected_over_observed_prior_shift": 1.21, "calibration.ece_prior_shift": 0.0012,
+    "calibration.slope_prior_shift": 0.93,
+    "triage.threshold": 0.00082, "triage.n_dev_cancers": 171, "triage.margin": 0.05,
+    "triage.fraction_ruled_out": (0.172, 0.165, 0.179),
+    "triage.sensitivity_without": (0.872, 0.823, 0.917), "triage.sensitivity_with": (0.862, 0.812, 0.909),
+    "triage.specificity_without": (0.891, 0.888, 0.894), "triage.specificity_with": (0.902, 0.899, 0.905),
+    "triage.difference_sensitivity": (-0.0106, -0.029, -0.001),
+    "triage.difference_specificity": (0.0109, 0.0101, 0.0118),
+    "triage.noninferiority_p": 0.00042, "triage.noninferiority_p_published": 1e-9,
+    "triage.cancers_missed": 2, "triage.false_omission_per_1000": 0.71,
+    "triage.recalls_avoided_fraction": 0.094, "triage.certified_sensitivity": 0.957,
+    "risk.n_cancers_test": 402, "risk.n_exams_test": 2217,
+    "risk.auc_5y.gail": (0.597, 0.561, 0.633), "risk.auc_5y.risk_factors": (0.641, 0.606, 0.676),
+    "risk.auc_5y.image": (0.673, 0.639, 0.707), "risk.auc_5y.hybrid": (0.701, 0.668, 0.734),
+    "risk.c_index.image": (0.668, 0.637, 0.699), "risk.c_index.hybrid": (0.693, 0.663, 0.723),
+    "risk.top_decile_capture.image": 0.264, "risk.top_decile_capture.hybrid": 0.291,
+    "pitfalls.enriched_test_set.reported": (0.947, 0.931, 0.963),
+    "pitfalls.enriched_test_set.true": (0.781, 0.744, 0.818),
+    "pitfalls.enriched_test_set.guard_fired": True,
+    "pitfalls.enriched_test_set.metadata_auc": 0.968,
+}  # fmt: skip
+
+
+def world_targets() -> pd.DataFrame:
+    rows = [
+        ("cancers detected per 1000", 5.21, 4.9, 5.5, 5.1, 4.7, 5.5, 2),
+        ("cancers missed per 1000", 0.83, 0.70, 0.97, 0.8, 0.65, 0.95, 2),
+        ("sensitivity, %", 86.4, 84.0, 88.6, 86.9, 84.9, 88.9, 1),
+        ("specificity, %", 88.9, 88.7, 89.1, 88.9, 87.9, 89.9, 1),
+        ("recall rate, %", 11.5, 11.3, 11.7, 11.6, 10.6, 12.6, 1),
+        ("PPV of a recall, %", 4.52, 4.2, 4.8, 4.4, 4.0, 4.8, 1),
+        ("minimal cancers, %", 62.9, 59.0, 66.8, 57.7, 53.7, 61.7, 1),
+        ("in situ, %", 9.7, np.nan, np.nan, 25, 20, 30, 1),
+    ]
+    columns = ["quantity", "value", "ci_low", "ci_high", "target", "target_low", "target_high",
+               "digits"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def flow() -> pd.DataFrame:
+    rows = [
+        ("exported", 49120, 171311, 0, "exams in the export"),
+        ("screening", 48877, 168002, 3309, "indication was diagnostic"),
+        ("age", 48102, 164455, 3547, "woman younger than 40 or older than 84"),
+        ("prior cancer", 47512, 161700, 2755, "breast cancer before the exam"),
+        ("follow-up", 46731, 151902, 9798, "less than a year of follow-up and no cancer"),
+    ]
+    frame = pd.DataFrame(
+        rows, columns=["step", "n_patients", "n_exams", "n_removed_exams", "reason"]
+    )
+    return frame.assign(n_images=pd.array([pd.NA] * 5, dtype="Int64"))
+
+
+def cohort(n: int = 4000, seed: int = 1) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    cancer = rng.random(n) < 0.03
+    patient = rng.integers(0, n // 3, n)
+    split = np.array(["train", "dev", "test"])[np.clip(patient % 5 - 2, 0, 2)]
+    density = rng.choice(list("abcd"), n, p=[0.1, 0.4, 0.4, 0.1]).astype(object)
+    density[:25] = None
+    pixels = cancer | (rng.random(n) < 0.1)
+    return pd.DataFrame(
+        {
+            "exam_id": [f"E{i:06d}" for i in range(n)],
+            "patient_id": [f"P{i:05d}" for i in patient],
+            "exam_date": pd.Timestamp("2012-03-01") + pd.to_timedelta(rng.integers(0, 900, n), "D"),
+            "exam_year": rng.integers(2009, 2017, n),
+            "age_years": rng.uniform(38, 79, n),
+            "age_band": rng.choice(["<40", "40-49", "50-59", "60-69", "70+"], n),
+            "race_ethnicity": rng.choice(["white", "black", "asian", "hispanic", "other"], n,
+                                         p=[0.8, 0.06, 0.06, 0.05, 0.03]),
+            "density": density,
+            "site": "main",
+            "device": rng.choice(["alder", "birch", "cedar", "dogwood"], n, p=[0.4, 0.3, 0.2, 0.1]),
+            "reader_id": "R1",
+            "birads": 1.0,
+            "recall": rng.random(n) < np.where(cancer, 0.87, 0.11),
+            "biopsy": False,
+            "implant": False,
+            "cancer_within_1y": cancer,
+            "cancer_laterality": np.where(cancer, "L", ""),
+            "days_to_diagnosis": np.where(cancer, 30.0, np.nan),
+            "invasive": cancer,
+            "size_mm": np.where(cancer, 13.0, np.nan),
+            "split": split,
+            "sampling_weight": np.where(pixels, np.where(cancer, 1.0, 10.0), np.nan),
+            "has_pixels": pixels,
+        }
+    )  # fmt: skip
+
+
+def store(path: Path, n: int = 16) -> Path:
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[0:256, 0:208]
+    breast = ((y - 128) / 118) ** 2 + (x / 150) ** 2 < 1
+    images = np.zeros((n, 256, 208), dtype=np.uint8)
+    for image in images:
+        image[breast] = np.clip(rng.normal(110, 25, breast.sum()), 0, 255)
+    np.save(path, images)
+    return path
+
+
+def history() -> pd.DataFrame:
+    epoch = np.arange(1, 13)
+    return pd.DataFrame(
+        {
+            "epoch": epoch,
+            "train_loss": 0.69 * np.exp(-epoch / 18),
+            "dev_loss": 0.66 * np.exp(-epoch / 20) + 0.03,
+            "dev_auc": 0.78 - 0.2 * np.exp(-epoch / 4),
+            "dev_triage": 0.19 - 0.17 * np.exp(-epoch / 5) + 0.02 * np.sin(2.0 * epoch),
+        }
+    )
+
+
+def roc() -> pd.DataFrame:
+    x = np.linspace(0, 1, 101)
+    y = x**0.28
+    return pd.DataFrame(
+        {"false_positive_rate": x, "sensitivity": y, "ci_low": np.clip(y - 0.06, 0, 1),
+         "ci_high": np.clip(y + 0.05, 0, 1), "curve": "network"}
+    )  # fmt: skip
+
+
+def percentiles() -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    frame = cohort(6000)
+    score = rng.normal(frame["cancer_within_1y"] * 1.3 + frame["recall"] * 0.4, 1)
+    return percentile_bins(score, frame["recall"], frame["cancer_within_1y"])
+
+
+def reliability() -> pd.DataFrame:
+    predicted = np.geomspace(0.0006, 0.06, 8)
+    frames = []
+    for name, factor in (("raw", 12.0), ("prior shift", 1.3), ("Platt", 1.0)):
+        x = np.minimum(predicted * factor, 0.95)
+        y = np.where((name == "Platt") & (predicted < 0.0007), 0, predicted * 1.02)
+        frames.append(pd.DataFrame({"calibrator": name, "predicted": x, "observed": y,
+                                    "ci_low": 0.6 * y, "ci_high": 1.5 * y + 0.0005}))  # fmt: skip
+    return pd.concat(frames)
+
+
+def threshold() -> pd.DataFrame:
+    t = np.geomspace(1e-4, 0.05, 60)
+    ruled = 1 / (1 + (0.003 / t) ** 1.4)
+    kept = 1 - 1 / (1 + (0.012 / t) ** 1.7)
+    return pd.DataFrame({"threshold": t, "sensitivity": kept, "fraction_ruled_out": ruled,
+                         "sensitivity_low": kept - 0.03 * (1 - kept) - 0.01,
+                         "sensitivity_high": np.minimum(kept + 0.01, 1)})  # fmt: skip
+
+
+def readers() -> pd.DataFrame:
+    rows = [
+        ("sensitivity", "without triage", 0.872, 0.823, 0.917),
+        ("sensitivity", "with triage", 0.862, 0.812, 0.909),
+        ("specificity", "without triage", 0.891, 0.888, 0.894),
+        ("specificity", "with triage", 0.902, 0.899, 0.905),
+    ]
+    return pd.DataFrame(rows, columns=["measure", "setting", "estimate", "ci_low", "ci_high"])
+
+
+def differences() -> pd.DataFrame:
+    rows = [("sensitivity", -0.0106, -0.029, -0.001), ("specificity", 0.0109, 0.0101, 0.0118)]
+    return pd.DataFrame(rows, columns=["measure", "difference", "ci_low", "ci_high"])
+
+
+def subgroups() -> pd.DataFrame:
+    groups = {
+        "": ["all"],
+        "Age, years": ["40-49", "50-59", "60-69", "70+"],
+        "Race and ethnicity": ["white", "black", "asian", "hispanic", "other"],
+        "Density": ["a", "b", "c", "d"],
+        "Device": ["alder", "birch", "cedar", "dogwood"],
+    }
+    rng = np.random.default_rng(5)
+    rows = []
+    for group, levels in groups.items():
+        for level in levels:
+            n = 188 if group == "" else int(rng.integers(4, 90))
+            centre, half = 0.78 + rng.normal(0, 0.03), 0.57 / np.sqrt(n)
+            rows.append((group, level, centre, centre - half, min(1, centre + half), n))
+    return pd.DataFrame(
+        rows, columns=["group", "subgroup", "estimate", "ci_low", "ci_high", "n_events"]
+    )
+
+
+def risk_auc() -> pd.DataFrame:
+    rows = [
+        ("Gail", 0.597, 0.561, 0.633, np.nan, np.nan, np.nan),
+        ("risk factors", 0.641, 0.606, 0.676, 0.67, 0.62, 0.72),
+        ("image", 0.673, 0.639, 0.707, 0.68, 0.64, 0.73),
+        ("hybrid", 0.701, 0.668, 0.734, 0.70, 0.66, 0.75),
+    ]
+    columns = ["model", "estimate", "ci_low", "ci_high", "published", "published_low",
+               "published_high"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).assign(horizon_years=5.0)
+
+
+def incidence() -> pd.DataFrame:
+    t = np.linspace(0, 5, 21)
+    frames = []
+    for number, name in enumerate(["lowest fifth", "second", "third", "fourth", "highest fifth"]):
+        y = 0.0012 * (number + 1) ** 1.5 * t
+        frames.append(pd.DataFrame({"group": name, "time_years": t, "incidence": y,
+                                    "ci_low": 0.8 * y, "ci_high": 1.2 * y}))  # fmt: skip
+    return pd.concat(frames)
+
+
+def pitfalls() -> pd.DataFrame:
+    rows = [("enriched test set", 0.947, 0.931, 0.963, 0.781, 0.744, 0.818, True),
+            ("year and device alone", 0.968, 0.955, 0.980, 0.5, 0.46, 0.54, True)]  # fmt: skip
+    columns = ["pitfall", "reported", "reported_low", "reported_high", "true", "true_low",
+               "true_high", "guard_fired"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def years(enriched: bool) -> pd.DataFrame:
+    frame = cohort()
+    if enriched:
+        keep = frame["cancer_within_1y"] | (
+            (frame["exam_year"] > 2013) & (frame["device"] == "alder")
+        )
+        frame = frame[keep]
+    return year_shares(frame, frame["cancer_within_1y"])
+
+
+def composed() -> pd.DataFrame:
+    frame = cohort()
+    groups = np.where(frame["cancer_within_1y"], "cancer", "no cancer")
+    titles = {
+        "age_band": "Age, years",
+        "race_ethnicity": "Race and ethnicity",
+        "density": "Density",
+    }
+    return composition(frame, titles, groups)
+
+
+def contact() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"row": [*range(15), None], "label": [f"alder · {v}" for v in ["L CC", "L MLO", "R CC", "R MLO"] * 4],
+         "group": ["cancer"] * 4 + ["no cancer"] * 12}
+    )  # fmt: skip
+
+
+def figures(store_path: Path) -> dict[str, tuple]:
+    """Every figure of the paper: name -> (size, columns, panels of (plot, data, options))."""
+    c, f, m, t, o = plots_cohort, plots_flow, plots_model, plots_triage, plots_outcome
+    double = figure_size("double", 0.3)
+    return {
+        "01_world_targets": (figure_size("single", 0.68), 1, [(c.world_targets, world_targets(), {})]),
+        "02_cohort_flow": (figure_size("single", 1.05), 1, [(f.cohort_flow, flow(), {"branches": {
+            "Training": "100 women", "Development": "200 women", "Test": "300 women\n30 cancers"}})]),
+        "02_cohort_composition": (figure_size("single", 0.78), 1, [(c.cohort_composition, composed(), {})]),
+        "03_images_contact_sheet": (figure_size("double", 0.36), 1, [
+            (c.contact_sheet, contact(), {"store_path": str(store_path), "columns": 8})]),
+        "04_detection_training": (figure_size("single", 1.1), 1, [
+            (m.training_history, history(), {"curves": ["train_loss", "dev_loss"], "ylabel": "loss", "chosen_epoch": 9}),
+            (m.training_history, history(), {"curves": ["dev_auc", "dev_triage"], "ylabel": "", "chosen_epoch": 9})]),
+        "04_detection_roc": (figure_size("single", 0.9), 1, [(m.roc, roc(), {
+            "labels": {"network": "network, AUC 0.78 (0.74–0.82)"},
+            "points": [{"label": "readers", "sensitivity": 0.872, "specificity": 0.891,
+                        "sensitivity_low": 0.823, "sensitivity_high": 0.917}]})]),
+        "06_calibration_reliability": (figure_size("single", 0.8), 1, [
+            (m.reliability, reliability(), {"per": 1000})]),
+        "07_triage_percentiles": (figure_size("single", 0.8), 1, [
+            (t.score_percentiles, percentiles(), {"threshold_percentile": 19.0})]),
+        "07_triage_threshold": (figure_size("single", 0.7), 1, [
+            (t.triage_threshold, threshold(), {"chosen": 0.00082, "target_sensitivity": 0.95})]),
+        "07_triage_readers": (double, 2, [
+            (t.readers_paired, readers(), {"margin": 0.05}),
+            (t.noninferiority, differences(), {"margin": 0.05})]),
+        "08_subgroups_forest": (figure_size("single", 1.1), 1, [
+            (o.forest, subgroups(), {"reference": 0.78})]),
+        "09_risk_auc": (figure_size("single", 0.55), 1, [(m.auc_bars, risk_auc(), {})]),
+        "09_risk_incidence": (figure_size("single", 0.7), 1, [
+            (o.cumulative_incidence, incidence(), {"group_title": "predicted risk"})]),
+        "11_pitfalls_data_enriched": (figure_size("single", 0.42), 1, [
+            (o.pitfall_dumbbell, pitfalls(), {})]),
+        "11_pitfalls_data_composition": (figure_size("double", 0.32), 2, [
+            (c.mirror_composition, years(False), {"label_categories": False, "title": "cohort"}),
+            (c.mirror_composition, years(True), {"title": "enriched set"})]),
+    }  # fmt: skip
+
+
+def draw(size: tuple, columns: int, panels: list[tuple]):
+    """Draw panels as a chapter does."""
+    with style():
+        rows = -(-len(panels) // columns)
+        figure, axes = plt.subplots(
+            rows, columns, figsize=size, squeeze=False, layout="constrained"
+        )
+        for ax, (plot, data, options) in zip(axes.flat, panels, strict=True):
+            assert plot(ax, data, **options) is ax
+        plt.close(figure)
+    return figure
+
+
+def number(key: str) -> dict:
+    """The invented number of a key, in the shape a chapter writes."""
+    given = NUMBERS[key]
+    value, low, high = given if isinstance(given, tuple) else (given, None, None)
+    return {"value": value, "ci_low": low, "ci_high": high, "unit": "", "n": None,
+            "chapter": chapter_of(key)}  # fmt: skip
+
+
+def write_numbers(run: RunPaths, without: str = "") -> None:
+    """Write numbers/<chapter>.json of every chapter, leaving out the key `without`."""
+    run.numbers.mkdir(parents=True, exist_ok=True)
+    by_chapter: dict[str, dict] = {}
+    for key in NUMBERS:
+        if key != without:
+            by_chapter.setdefault(chapter_of(key), {})[key] = number(key)
+    for chapter, content in by_chapter.items():
+        (run.numbers / f"{chapter}.json").write_text(json.dumps(content))
+
+
+def write_run(root: Path, real_figures: bool = False) -> RunPaths:
+    """An invented run, ready for the paper; plain boxes stand for figures unless asked for."""
+    run = RunPaths(root)
+    write_numbers(run)
+    run.tables.mkdir(parents=True, exist_ok=True)
+    write_table(cohort(), run.table("cohort"), "cohort")
+    run.figures.mkdir(exist_ok=True)
+    for name, (size, columns, panels) in figures(store(root / "images.npy")).items():
+        path = run.figures / f"{name}.svg"
+        if real_figures:
+            save_svg(draw(size, columns, panels), path)
+        else:
+            path.write_text(
+                f'<svg xmlns="http://www.w3.org/2000/svg" width="{72 * size[0]}" '
+                f'height="{72 * size[1]}"><rect width="90%" height="90%" fill="#ccc"/></svg>'
+            )
+    return run

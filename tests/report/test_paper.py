@@ -1,0 +1,126 @@
+"""The paper compiles from a whole run, says that it is synthetic, and refuses a run with a gap."""
+
+import json
+import re
+import shutil
+
+import pytest
+import typst
+
+from mammolab.errors import InputError, MissingInput
+from mammolab.paths import RunPaths, repository_root
+from mammolab.report.paper import build_paper
+
+SOURCE = repository_root() / "paper"
+
+
+@pytest.fixture
+def run(fabricate, tmp_path):
+    return fabricate.write_run(tmp_path / "invented")
+
+
+def build(fabricate, run, source=SOURCE, **facts):
+    return build_paper(run, {**fabricate.FACTS, **facts}, fabricate.CODE_DIGEST, source=source)
+
+
+def captions_of(run: RunPaths) -> list[dict]:
+    """Every caption of the compiled paper, as typst's own tree of words."""
+    folder = run.root / "paper"
+    return json.loads(
+        typst.query(
+            str(folder / "paper.typ"), "figure.caption", root=str(folder), ignore_system_fonts=True
+        )
+    )
+
+
+def test_the_paper_is_the_same_bytes_twice(fabricate, run):
+    first = build(fabricate, run)
+    assert first == run.paper
+    pdf = first.read_bytes()
+    assert pdf.startswith(b"%PDF")
+    assert build(fabricate, run).read_bytes() == pdf
+    numbers = json.loads(run.numbers_json.read_text())
+    assert numbers["run.profile"]["value"] == "demo"
+    assert numbers["triage.margin"]["chapter"] == "07_triage"
+
+
+def test_every_caption_of_a_synthetic_run_says_so(fabricate, run):
+    build(fabricate, run)
+    captions = captions_of(run)
+    assert len(captions) == 18  # fifteen figures, three tables
+    assert all("ynthetic" in json.dumps(caption) for caption in captions)
+
+
+def test_a_real_run_needs_no_world_and_is_not_called_synthetic(fabricate, run):
+    (run.numbers / "01_world.json").unlink()
+    (run.figures / "01_world_targets.svg").unlink()
+    build(fabricate, run, synthetic=False)
+    captions = captions_of(run)
+    assert len(captions) == 17
+    assert "ynthetic" not in json.dumps(captions)
+
+
+def test_a_missing_number_stops_the_build(fabricate, run):
+    fabricate.write_numbers(run, without="triage.threshold")
+    with pytest.raises(MissingInput, match=r"07_triage: triage.threshold.*run_all.sh 07_triage"):
+        build(fabricate, run)
+    assert not run.paper.exists()
+
+
+def test_a_missing_figure_stops_the_build(fabricate, run):
+    (run.figures / "09_risk_auc.svg").unlink()
+    with pytest.raises(MissingInput, match="09_risk_auc"):
+        build(fabricate, run)
+
+
+def test_a_missing_published_figure_stops_the_build(fabricate, run, tmp_path):
+    source = shutil.copytree(SOURCE, tmp_path / "source", ignore=shutil.ignore_patterns("*.pdf"))
+    lines = (source / "published.csv").read_text().splitlines(keepends=True)
+    lines = [line for line in lines if not line.startswith("zech.site_auc")]
+    (source / "published.csv").write_text("".join(lines))
+    with pytest.raises(MissingInput, match="zech.site_auc"):
+        build(fabricate, run, source=source)
+
+
+def test_numbers_that_could_not_be_estimated_are_printed_so(fabricate, run):
+    for path in run.numbers.glob("*.json"):
+        content = json.loads(path.read_text())
+        for number in content.values():
+            number.update(value=None, ci_low=None, ci_high=None)
+        path.write_text(json.dumps(content))
+    assert build(fabricate, run).exists()
+
+
+def test_facts_of_the_run_are_checked(fabricate, run):
+    with pytest.raises(InputError, match="profile, synthetic, wall_s"):
+        build_paper(run, {"profile": "demo"}, fabricate.CODE_DIGEST)
+
+
+def test_an_error_of_the_source_is_one_of_typst(fabricate, run, tmp_path):
+    source = shutil.copytree(SOURCE, tmp_path / "source", ignore=shutil.ignore_patterns("*.pdf"))
+    with (source / "paper.typ").open("a") as stream:
+        stream.write("\n#no-such-function()\n")
+    with pytest.raises(InputError, match="unknown variable: no-such-function"):
+        build(fabricate, run, source=source)
+
+
+def prose(source: str) -> str:
+    """A typst source without comments, code arguments, labels and citations."""
+    text = re.sub(r"(?<!:)//[^\n]*", "", source)
+    text = re.sub(r'"[^"]*"', "", text)
+    text = re.sub(r"^#let [^\n]*$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"@[\w-]+", "", text)
+    text = re.sub(r"\b(d|below|columns|inset|x|y|width|placement): [\w.()]+", "", text)
+    text = re.sub(r"\b[\d.]+(fr|pt|em|mm|%)", "", text)
+    return text
+
+
+def test_no_number_is_typed_in_the_paper():
+    source = (SOURCE / "paper.typ").read_text()
+    assert re.findall(r"[^\n]*\d[^\n]*", prose(source)) == []
+
+
+def test_no_semicolon_is_swallowed():
+    """Typst takes a semicolon after a call as the call's end and prints nothing."""
+    source = (SOURCE / "paper.typ").read_text()
+    assert re.findall(r"[^\n]*[)\]];[^\n]*", source) == []

@@ -1,0 +1,137 @@
+"""Every plot draws from data and options alone, and says what it lacks."""
+
+import json
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from mammolab.errors import InputError
+from mammolab.pipeline.redraw import decode_data, encode_data
+from mammolab.report import plots_cohort, plots_flow, plots_model, plots_outcome, plots_triage
+from mammolab.report.numbers import required_figures
+
+
+@pytest.fixture(scope="module")
+def figures(fabricate, tmp_path_factory):
+    return fabricate.figures(fabricate.store(tmp_path_factory.mktemp("store") / "images.npy"))
+
+
+def axes():
+    figure, ax = plt.subplots()
+    plt.close(figure)
+    return ax
+
+
+def test_the_paper_shows_the_figures_that_are_tested(figures):
+    from mammolab.paths import repository_root
+
+    source = (repository_root() / "paper" / "paper.typ").read_text()
+    assert required_figures(source) == set(figures)
+
+
+def test_plots_return_their_axes_and_change_nothing(fabricate, figures):
+    for name, (size, columns, panels) in figures.items():
+        before = [data.copy() for _, data, _ in panels]
+        settings, open_figures = dict(mpl.rcParams), plt.get_fignums()
+        fabricate.draw(size, columns, panels)  # asserts that each plot returns its axes
+        assert dict(mpl.rcParams) == settings, name
+        assert plt.get_fignums() == open_figures, name
+        for old, (_, data, _) in zip(before, panels, strict=True):
+            assert old.equals(data), name
+
+
+def test_plots_draw_the_same_from_a_sidecar(figures):
+    """Data and options that went through JSON give the same marks and words."""
+    for name, (_, _, panels) in figures.items():
+        for plot, data, options in panels:
+            through = json.loads(json.dumps([encode_data(data), options], allow_nan=False))
+            first, second = axes(), axes()
+            plot(first, data, **options)
+            plot(second, decode_data(through[0]), **through[1])
+            assert [t.get_text() for t in first.texts] == [t.get_text() for t in second.texts], name
+            for one, other in zip(first.lines, second.lines, strict=True):
+                np.testing.assert_array_equal(one.get_xydata(), other.get_xydata(), name)
+
+
+def test_a_missing_column_is_named(figures):
+    for _, _, panels in figures.values():
+        plot, data, options = panels[0]
+        with pytest.raises(InputError, match=rf"{plot.__name__} needs the column"):
+            plot(axes(), data[[]].assign(other=1), **options)
+
+
+def test_empty_data_are_refused(fabricate):
+    with pytest.raises(InputError, match="no rows"):
+        plots_model.roc(axes(), fabricate.roc().iloc[:0])
+
+
+def test_a_target_outside_its_band_changes_colour(fabricate):
+    data = fabricate.world_targets()
+    ax = plots_cohort.world_targets(axes(), data)
+    dots = [line for line in ax.lines if line.get_marker() in "o<>" and len(line.get_xdata()) == 1]
+    at = np.array([dot.get_xdata()[0] for dot in dots])
+    colours = [dot.get_color() for dot in dots]
+    inside = (data["value"] >= data["target_low"]) & (data["value"] <= data["target_high"])
+    assert (np.abs(at) <= 1).tolist() == inside.tolist()
+    assert len({c for c, i in zip(colours, inside, strict=True) if i}) == 1
+    assert not {c for c, i in zip(colours, inside, strict=True) if i} & {
+        c for c, i in zip(colours, inside, strict=True) if not i
+    }
+
+
+def test_the_flow_must_add_up(fabricate):
+    flow = fabricate.flow()
+    plots_flow.cohort_flow(axes(), flow)
+    flow.loc[2, "n_removed_exams"] += 1
+    with pytest.raises(InputError, match=r"does not add up at step\(s\) age"):
+        plots_flow.cohort_flow(axes(), flow)
+
+
+def test_the_contact_sheet_shows_the_store(fabricate, tmp_path):
+    path = fabricate.store(tmp_path / "images.npy")
+    ax = plots_cohort.contact_sheet(
+        axes(), fabricate.contact(), store_path=str(path), columns=4, tile_pixels=256
+    )
+    sheet = np.asarray(ax.images[0].get_array())
+    image = np.load(path)[5]  # second row of tiles, second column
+    assert any(
+        np.array_equal(sheet[top : top + 256, left : left + 208], image)
+        for left in range(208, 240)
+        for top in range(256, 400)
+    )
+
+
+def test_score_rows_keep_their_total(fabricate):
+    data = fabricate.percentiles()
+    ax = plots_triage.score_percentiles(axes(), data, threshold_percentile=20)
+    written = " ".join(text.get_text() for text in ax.texts)
+    for _, rows in data.groupby("group"):
+        assert f"{rows['weight'].sum():,.0f}" in written
+
+
+def test_the_margin_is_drawn_for_its_measure_only(fabricate):
+    ax = plots_triage.noninferiority(axes(), fabricate.differences(), margin=0.05)
+    assert len(ax.collections) == 1
+    ax = plots_triage.noninferiority(
+        axes(), fabricate.differences(), 0.05, margin_measures=["sensitivity", "specificity"]
+    )
+    assert len(ax.collections) == 2
+
+
+def test_a_bin_without_events_is_drawn_at_the_foot(fabricate):
+    data = fabricate.reliability()
+    ax = plots_model.reliability(axes(), data)
+    assert (data["observed"] == 0).sum() == 1
+    triangles = [line for line in ax.lines if line.get_marker() == "v" and len(line.get_xdata())]
+    assert len(triangles) == 1
+    assert ax.get_ylim()[0] <= triangles[0].get_ydata()[0] < 2 * ax.get_ylim()[0]
+
+
+def test_every_subgroup_is_written(fabricate):
+    data = fabricate.subgroups()
+    ax = plots_outcome.forest(axes(), data)
+    assert [label.get_text() for label in ax.get_yticklabels()] == data["subgroup"].tolist()
+    words = {text.get_text() for text in ax.texts}
+    assert set(data["group"]) - {""} <= words

@@ -1,0 +1,140 @@
+"""Tables and frames: counts add up, shares sum to one, marks are carried through."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mammolab.errors import InputError
+from mammolab.paths import repository_root
+from mammolab.report.frames import composition, percentile_bins, target_rows
+from mammolab.report.tables import MARKS, comparison, read_published, table_one
+
+PUBLISHED = repository_root() / "paper" / "published.csv"
+
+
+def test_table_one_adds_up(fabricate):
+    cohort = fabricate.cohort()
+    table = table_one(cohort)
+    total = table.iloc[0]
+    assert total["n_all"] == len(cohort)
+    assert total["n_cancer"] == cohort["cancer_within_1y"].sum()
+    assert (table["n_cancer"] + table["n_no_cancer"] == table["n_all"]).all()
+    for characteristic in ("Age, years", "Breast density", "Device", "Split"):
+        rows = table[table["characteristic"] == characteristic]
+        assert rows["n_all"].sum() == len(cohort)
+        np.testing.assert_allclose(rows[["share_cancer", "share_no_cancer"]].sum(), 1)
+    density = table[table["characteristic"] == "Breast density"]
+    assert density["level"].tolist() == ["a", "b", "c", "d", "unknown"]
+    assert table[table["characteristic"] == "Split"]["level"].tolist() == ["train", "dev", "test"]
+
+
+def test_table_one_with_weights(fabricate):
+    cohort = fabricate.cohort(500)
+    weight = np.full(len(cohort), 3.0)
+    plain, weighted = table_one(cohort), table_one(cohort, weight)
+    np.testing.assert_allclose(weighted["n_all"], 3 * plain["n_all"])
+    np.testing.assert_allclose(weighted["share_all"], plain["share_all"])
+
+
+def test_composition_sums_to_one_in_each_bar(fabricate):
+    shares = fabricate.composed().groupby(["characteristic", "group"])["share"].sum()
+    np.testing.assert_allclose(shares, 1)
+    frame = pd.DataFrame({"density": ["a", "b", None]})
+    rows = composition(frame, {"density": "Density"}, ["x", "x", "x"], [1, 1, 2])
+    assert dict(zip(rows["level"], rows["share"], strict=True)) == {
+        "a": 0.25, "b": 0.25, "unknown": 0.5,
+    }  # fmt: skip
+
+
+def test_year_shares_sum_to_one_in_each_half(fabricate):
+    shares = fabricate.years(enriched=True).groupby("status")["share"].sum()
+    np.testing.assert_allclose(shares[["cancer", "no cancer"]], 1)
+
+
+def test_percentile_bins_by_hand():
+    rows = percentile_bins(
+        score=[1, 2, 3, 4], recall=[False, False, True, True],
+        cancer=[False, True, False, True], n_bins=4,
+    )  # fmt: skip
+    where = rows[rows["weight"] > 0].set_index("group")["percentile_low"].to_dict()
+    assert where == {"TN": 0, "FN": 25, "FP": 50, "TP": 75}
+
+
+def test_percentile_bins_weigh_the_sample_back_to_the_cohort():
+    # One exam that stands for nine of the cohort, and one that stands for itself.
+    rows = percentile_bins([0.0, 1.0], [False, False], [False, True], [9, 1], n_bins=10)
+    positive = rows[(rows["group"] == "FN") & (rows["weight"] > 0)]
+    assert positive["percentile_low"].tolist() == [90]
+    assert rows["weight"].sum() == 10
+
+
+def test_percentiles_do_not_depend_on_the_scale_of_scores(fabricate):
+    frame = fabricate.cohort(300)
+    score = np.random.default_rng(0).normal(size=300)
+    given = frame["recall"], frame["cancer_within_1y"]
+    assert percentile_bins(score, *given).equals(percentile_bins(np.exp(score), *given))
+
+
+def test_target_rows_print_shares_in_percent():
+    measured = pd.DataFrame(
+        {
+            "target": ["recall_rate", "cdr_per_1000"], "world": [0.115, 5.2],
+            "ci": [(0.11, 0.12), (np.nan, np.nan)], "published": [0.116, 5.1],
+            "tolerance": [0.01, 0.4], "unit": ["share", "per 1000"],
+        }
+    )  # fmt: skip
+    rows = target_rows(measured, {"recall_rate": "recall rate", "cdr_per_1000": "detected"})
+    assert rows["quantity"].tolist() == ["recall rate, %", "detected"]
+    np.testing.assert_allclose(rows["target_low"], [10.6, 4.7])
+    with pytest.raises(InputError, match="no target called cdr"):
+        target_rows(measured, {"cdr": "detected"})
+
+
+def test_published_figures_carry_their_marks():
+    published = read_published(PUBLISHED)
+    assert set(published["mark"]) <= set(MARKS)
+    # As the reference file has them: recalled, secondary, read.
+    assert published.loc["triage.sensitivity_with", "mark"] == "M"
+    assert published.loc["triage.fraction_ruled_out", "mark"] == "S"
+    assert published.loc["risk.auc_hybrid", "mark"] == "V"
+    known = (repository_root() / "paper" / "references.bib").read_text()
+    for source in set(published["source"]) - {""}:
+        assert f"{{{source}," in known
+    with_interval = published.dropna(subset=["value", "ci_low"])
+    assert (with_interval["ci_low"] <= with_interval["value"]).all()
+    assert (with_interval["value"] <= with_interval["ci_high"]).all()
+    shares = published[published["format"] == "percent"]["value"]
+    assert shares.between(0, 1).all()
+
+
+def test_comparison_keeps_the_three_columns_apart(fabricate):
+    published = read_published(PUBLISHED)
+    numbers = {key: fabricate.number(key) for key in fabricate.NUMBERS}
+    rows = {row["item"]: row for row in comparison(published, numbers, synthetic=True)}
+    row = rows["Sensitivity, readers alone"]
+    assert row["published"]["value"] == 0.906
+    assert row["run"] == {"value": 0.872, "ci_low": 0.823, "ci_high": 0.917}
+    assert row["truth"]["value"] == 0.864
+    assert row["mark"] == "M"
+    assert rows["Tyrer–Cuzick version 8"]["run"] is None
+    assert rows["Gail"]["published"] is None
+    real = comparison(published, numbers, synthetic=False)
+    assert all(row["truth"] is None for row in real)
+    del numbers["risk.auc_5y.gail"]
+    with pytest.raises(InputError, match="risk.auc_5y.gail"):
+        comparison(published, numbers, synthetic=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda lines: [*lines, lines[1]], "more than once"),
+        (lambda lines: [line.replace(",V,", ",X,") for line in lines], "is none of V, S, M, L"),
+        (lambda lines: [lines[0].replace("mark", "sure"), *lines[1:]], "lacks the column"),
+    ],
+)
+def test_a_faulty_published_table_is_refused(tmp_path, change, message):
+    path = tmp_path / "published.csv"
+    path.write_text("\n".join(change(PUBLISHED.read_text().splitlines())))
+    with pytest.raises(InputError, match=message):
+        read_published(path)
