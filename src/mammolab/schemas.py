@@ -4,7 +4,6 @@ One home for column names, types, ranges and valid options: the raw CSV readers,
 the tests all look here. `COLUMNS` is the plain declaration, `SCHEMAS` the same in pandera.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from mammolab.errors import InputError, MissingInput
+from mammolab.files import write_whole
 
 IDS_SHOWN = 5  # how many offending ids an error names
 
@@ -458,12 +458,5 @@ def write_table(frame: pd.DataFrame, path: str | Path, name: str) -> None:
     ------
     InputError : the table breaks its schema (see `check`).
     """
-    path = Path(path)
     checked = check(frame, name, path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        checked.to_parquet(unfinished, index=False)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_whole(path, lambda temporary: checked.to_parquet(temporary, index=False))

@@ -60,6 +60,15 @@ def test_a_real_run_needs_no_world_and_is_not_called_synthetic(fabricate, run):
     assert "ynthetic" not in json.dumps(captions)
 
 
+def test_synthetic_exports_brought_as_ones_own_have_no_truth_and_still_say_synthetic(fabricate, run):
+    (run.numbers / "01_world.json").unlink()
+    (run.figures / "01_world_targets.svg").unlink()
+    build(fabricate, run)
+    assert all("ynthetic" in json.dumps(caption) for caption in captions_of(run))
+    rows = json.loads((run.root / "paper" / "comparison.json").read_text())
+    assert all(row["truth"] is None for row in rows)
+
+
 def test_a_missing_number_stops_the_build(fabricate, run):
     fabricate.write_numbers(run, without="triage.threshold")
     with pytest.raises(MissingInput, match=r"07_triage: triage.threshold.*run_all.sh 07_triage"):

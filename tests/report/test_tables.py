@@ -110,7 +110,7 @@ def test_published_figures_carry_their_marks():
 def test_comparison_keeps_the_three_columns_apart(fabricate):
     published = read_published(PUBLISHED)
     numbers = {key: fabricate.number(key) for key in fabricate.NUMBERS}
-    rows = {row["item"]: row for row in comparison(published, numbers, synthetic=True)}
+    rows = {row["item"]: row for row in comparison(published, numbers, truth_known=True)}
     row = rows["Sensitivity, readers alone"]
     assert row["published"]["value"] == 0.906
     assert row["run"] == {"value": 0.872, "ci_low": 0.823, "ci_high": 0.917}
@@ -118,11 +118,11 @@ def test_comparison_keeps_the_three_columns_apart(fabricate):
     assert row["mark"] == "M"
     assert rows["Tyrer–Cuzick version 8"]["run"] is None
     assert rows["Gail"]["published"] is None
-    real = comparison(published, numbers, synthetic=False)
+    real = comparison(published, numbers, truth_known=False)
     assert all(row["truth"] is None for row in real)
     del numbers["risk.auc_5y.gail"]
     with pytest.raises(InputError, match="risk.auc_5y.gail"):
-        comparison(published, numbers, synthetic=True)
+        comparison(published, numbers, truth_known=True)
 
 
 @pytest.mark.parametrize(

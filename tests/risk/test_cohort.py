@@ -19,15 +19,16 @@ def _tables():
     frame = pd.DataFrame(
         rows, columns=["exam_id", "patient_id", "time_years", "event", "cancer_within_1y"]
     )
-    cohort = frame[["exam_id", "patient_id", "cancer_within_1y"]]
+    cohort = frame[["exam_id", "patient_id", "cancer_within_1y"]].assign(race_ethnicity="white")
     outcomes = frame[["exam_id", "patient_id", "time_years", "event"]]
-    patients = pd.DataFrame({"patient_id": frame["patient_id"], "bmi": 25.0})
+    patients = pd.DataFrame({"patient_id": frame["patient_id"], "bmi": 25.0, "race_ethnicity": "white"})
     return cohort, outcomes, patients
 
 
 def test_first_year_cancers_and_the_unfollowed_are_left_out():
     kept = risk_cohort(*_tables())
     assert set(kept["exam_id"]) == {e for e, (*_, keep) in EXAMS.items() if keep}
+    assert (kept["race_ethnicity"] == "white").all()
     by_horizon = kept.set_index("exam_id")["cancer_by_horizon"]
     assert by_horizon[by_horizon].index.tolist() == ["cancer_later"]
 

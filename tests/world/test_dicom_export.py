@@ -115,7 +115,7 @@ def test_resumes_where_it_stopped(exported: Path, tmp_path: Path, capsys: pytest
     kept, *lost = sorted(tmp_path.rglob("*.dcm"))
     kept.write_bytes(b"kept")  # a file that is there is not written again
     lost[0].unlink()
-    (lost[1].parent / "2.25.1.99.part").write_bytes(b"half a file")
+    (lost[1].parent / ".2.25.1.99.dcm.7").write_bytes(b"half a file")
     export_pixels(tmp_path, *frames(), ROWS, COLUMNS, 2.0, workers=1)
     found, wanted = contents(tmp_path), contents(exported)
     assert found.keys() == wanted.keys()

@@ -10,6 +10,7 @@ import pandas as pd
 from safetensors.torch import load_file, save_file
 
 from mammolab.errors import MissingInput
+from mammolab.files import write_json, write_whole
 from mammolab.model.network import NetworkConfig, ResNet18
 
 
@@ -28,12 +29,10 @@ def save_network(
     settings : dict
         What else a reader needs to use the weights: preprocessing hash, training configuration.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    _replace(folder / "model.safetensors", lambda path: save_file(weights, path))
-    _replace(folder / "history.csv", lambda path: history.to_csv(path, index=False))
-    config = json.dumps({"network": asdict(network.config), **settings}, indent=1, sort_keys=True)
-    _replace(folder / "config.json", lambda path: path.write_text(config + "\n"))
+    write_whole(folder / "model.safetensors", lambda path: save_file(weights, path))
+    write_whole(folder / "history.csv", lambda path: history.to_csv(path, index=False))
+    write_json(folder / "config.json", {"network": asdict(network.config), **settings})
 
 
 def load_network(folder: Path) -> ResNet18:
@@ -53,9 +52,3 @@ def load_network(folder: Path) -> ResNet18:
     network.load_state_dict(load_file(folder / "model.safetensors"))
     network.config = NetworkConfig(**settings)
     return network.eval()
-
-
-def _replace(path: Path, write) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    write(temporary)
-    temporary.replace(path)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mammolab.errors import MissingInput
+from mammolab.files import write_json
 from mammolab.paths import RunPaths, notebook_path, repository_root, run_root
 from mammolab.pipeline import graph, provenance, redraw
 from mammolab.pipeline.notebook import declared_parameters
@@ -194,7 +195,7 @@ class Chapter:
             if path.stem not in self._figures:  # drawn by an earlier version of the chapter
                 path.unlink()
         marker = self.paths.root / graph.done_marker(self.name)
-        provenance.write_json(marker, dict(sorted(self._numbers.items())))
+        write_json(marker, dict(sorted(self._numbers.items())))
 
     def _reported_parameters(self) -> dict:
         """Parameters without the folders, which differ from machine to machine."""

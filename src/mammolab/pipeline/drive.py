@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TextIO
 
 from mammolab.errors import InputError
+from mammolab.files import write_json
 from mammolab.paths import RunPaths, repository_root
 from mammolab.pipeline import graph
 from mammolab.pipeline.profile import Profile, parameters_of_run
 from mammolab.pipeline.progress import Display
-from mammolab.pipeline.provenance import write_json
 
 POLL_S = 0.1
 PATIENCE_S = 5.0

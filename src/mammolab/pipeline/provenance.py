@@ -3,12 +3,12 @@
 import ast
 import hashlib
 import json
-import os
 import subprocess
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from mammolab.files import write_json
 from mammolab.paths import RunPaths, notebook_path, repository_root
 from mammolab.pipeline import graph
 from mammolab.pipeline.notebook import code_cells, declared_parameters
@@ -160,14 +160,6 @@ def package_versions() -> dict[str, str]:
     """Return the version of every package installed beside this one."""
     versions = {found.metadata["Name"]: found.version for found in metadata.distributions()}
     return dict(sorted(versions.items(), key=lambda item: item[0].lower()))
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a JSON file under a temporary name, then rename it: readers never see half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
 
 
 def write_provenance(paths: RunPaths, run: dict, raw: Path) -> None:

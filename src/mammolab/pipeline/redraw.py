@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mammolab.errors import InputError
-from mammolab.pipeline.provenance import write_json
+from mammolab.files import write_json
 
 Panel = tuple[Callable, pd.DataFrame, dict]
 

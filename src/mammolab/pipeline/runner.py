@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mammolab import errors
+from mammolab.files import write_json
 from mammolab.paths import RunPaths, notebook_path, repository_root, run_root
 from mammolab.pipeline import graph
 from mammolab.pipeline.kernel import die_with_parent
 from mammolab.pipeline.notebook import code_cells
-from mammolab.pipeline.provenance import write_json
 
 # jsonschema checks web addresses with this package where it is installed, and importing it
 # compiles a grammar for a second; notebooks' metadata have no address to check.

@@ -7,7 +7,6 @@ value of null was not estimable and is printed so.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,15 +32,6 @@ MANUSCRIPT = CHAPTER_OF_PREFIX["run"]
 NUMBER_HELPERS = ("num", "ci", "pvalue", "value", "either")
 FIGURE_HELPER = "fig"
 PUBLISHED_HELPER = "pub"
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write JSON whole or not at all (a temporary name, then a rename)."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(
-        json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-    )
-    temporary.replace(path)
 
 
 def merge_numbers(folder: Path) -> dict[str, dict]:
@@ -138,8 +128,8 @@ def required_published(source: str) -> set[str]:
 
 
 def needs_truth(key: str) -> bool:
-    """Whether a number exists in synthetic runs only: it describes the world or the truth in it."""
-    return key.startswith("world.") or key.endswith(".true")
+    """Whether a number exists only where chapter 01 made the world."""
+    return key.startswith("world.")
 
 
 def chapter_of(key: str) -> str:
@@ -147,7 +137,7 @@ def chapter_of(key: str) -> str:
     return CHAPTER_OF_PREFIX.get(key.split(".")[0], "no known chapter")
 
 
-def check_complete(numbers: dict[str, dict], required: Iterable[str], synthetic: bool) -> None:
+def check_complete(numbers: dict[str, dict], required: Iterable[str], truth_known: bool) -> None:
     """Stop when the paper asks for a number that the run does not have.
 
     Parameters
@@ -156,15 +146,15 @@ def check_complete(numbers: dict[str, dict], required: Iterable[str], synthetic:
         As `merge_numbers` returns them, with the run's own.
     required : iterable of str
         Keys the paper reads.
-    synthetic : bool
-        In a run on real data the keys for which `needs_truth` holds are not asked for.
+    truth_known : bool
+        In a run on exports of one's own the keys for which `needs_truth` holds are not asked for.
 
     Raises
     ------
     MissingInput
         One sentence with every missing key under the chapter that makes it, and the command.
     """
-    wanted = {key for key in required if synthetic or not needs_truth(key)}
+    wanted = {key for key in required if truth_known or not needs_truth(key)}
     missing = sorted(wanted - numbers.keys(), key=lambda key: (chapter_of(key), key))
     if not missing:
         return

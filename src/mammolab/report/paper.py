@@ -3,7 +3,6 @@ and compiles paper/paper.typ with typst's own fonts alone."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 import typst
 
 from mammolab.errors import InputError, MissingInput
+from mammolab.files import write_json, write_whole
 from mammolab.paths import RunPaths, repository_root
 from mammolab.report import numbers as num
 from mammolab.report import tables
@@ -108,18 +108,19 @@ def build_paper(
     """
     source = source or repository_root() / "paper"
     text = (source / "paper.typ").read_text(encoding="utf-8")
-    synthetic = bool(facts.get("synthetic"))
     merged = gather_numbers(run, facts, code_digest)
+    # Synthetic exports brought as one's own come without the world behind them.
+    truth_known = bool(facts.get("synthetic")) and any(key.startswith("world.") for key in merged)
     published = tables.read_published(source / PUBLISHED)
     required = num.required_numbers(text) | tables.compared_numbers(published)
-    num.check_complete(merged, required, synthetic)
-    figures = _check_figures(run, num.required_figures(text), synthetic)
+    num.check_complete(merged, required, truth_known)
+    figures = _check_figures(run, num.required_figures(text), truth_known)
     unknown = sorted(num.required_published(text) - set(published.index))
     if unknown:
         raise MissingInput(
             f"{PUBLISHED} lacks the row(s) {', '.join(unknown)} that the paper quotes"
         )
-    num.write_json(run.numbers_json, merged)
+    write_json(run.numbers_json, merged)
 
     folder = run.root / "paper"
     shutil.rmtree(folder, ignore_errors=True)
@@ -129,15 +130,20 @@ def build_paper(
     for path in figures:
         shutil.copyfile(path, folder / "figures" / path.name)
     cohort = read_table(run.table("cohort"), "cohort")
-    about = {"name": run.name, "code_digest": code_digest, **{k: facts[k] for k in RUN_FACTS}}
+    about = {
+        "name": run.name,
+        "code_digest": code_digest,
+        "truth_known": truth_known,
+        **{k: facts[k] for k in RUN_FACTS},
+    }
     for name, content in {
         "numbers": merged,
         "run": about,
         "published": dict(zip(published.index, _records(published), strict=True)),
-        "comparison": tables.comparison(published, merged, synthetic),
+        "comparison": tables.comparison(published, merged, truth_known),
         "table1": _records(tables.table_one(cohort)),
     }.items():
-        num.write_json(folder / f"{name}.json", content)
+        write_json(folder / f"{name}.json", content)
     return _compile(folder, run.paper)
 
 
@@ -146,10 +152,10 @@ def _records(frame: pd.DataFrame) -> list[dict]:
     return frame.astype(object).where(frame.notna(), None).to_dict("records")
 
 
-def _check_figures(run: RunPaths, names: set[str], synthetic: bool) -> list[Path]:
-    """The files of the figures the paper shows; those of the world only in a synthetic run."""
+def _check_figures(run: RunPaths, names: set[str], truth_known: bool) -> list[Path]:
+    """The files of the figures the paper shows; those of the world only where it is known."""
     world = num.CHAPTER_OF_PREFIX["world"]
-    wanted = sorted(name for name in names if synthetic or not name.startswith(world))
+    wanted = sorted(name for name in names if truth_known or not name.startswith(world))
     paths = [run.figures / f"{name}.svg" for name in wanted]
     missing = [path.stem for path in paths if not path.exists()]
     if missing:
@@ -168,7 +174,5 @@ def _compile(folder: Path, output: Path) -> Path:
         )
     except typst.TypstError as error:
         raise InputError(f"typst could not compile the paper: {error}") from error
-    temporary = output.with_name(f".{output.name}.{os.getpid()}")
-    temporary.write_bytes(pdf)
-    temporary.replace(output)
+    write_whole(output, lambda temporary: temporary.write_bytes(pdf))
     return output

@@ -3,8 +3,6 @@ and an SVG writer whose output is the same bytes for the same figure."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from mammolab.errors import InputError
+from mammolab.files import write_whole
 
 # The paper's two columns on A4 (paper/template.typ): one column, and both with their gutter.
 SINGLE_COLUMN_IN = 3.4
@@ -138,21 +137,17 @@ def save_svg(figure: Figure, path: Path) -> Path:
     Constrained layout moves the axes a little at each drawing until it settles, so the layout
     is settled first and then frozen; element ids come from a fixed salt, and no date is written.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(3):
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    handle, temporary = tempfile.mkstemp(suffix=".svg", dir=path.parent)
-    os.close(handle)
-    try:
-        with mpl.rc_context({"svg.hashsalt": STYLE["svg.hashsalt"], "svg.fonttype": "path"}):
-            figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": "mammolab"})
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    return path
+    with mpl.rc_context({"svg.hashsalt": STYLE["svg.hashsalt"], "svg.fonttype": "path"}):
+        write_whole(
+            path,
+            lambda temporary: figure.savefig(
+                temporary, format="svg", metadata={"Date": None, "Creator": "mammolab"}
+            ),
+        )
+    return Path(path)
 
 
 def require_columns(data: pd.DataFrame, columns: Iterable[str], plot: str) -> None:

@@ -78,7 +78,7 @@ def _estimate(value: float | None, low: float | None, high: float | None) -> dic
     return dict(zip(("value", "ci_low", "ci_high"), cells, strict=True))
 
 
-def comparison(published: pd.DataFrame, numbers: dict[str, dict], synthetic: bool) -> list[dict]:
+def comparison(published: pd.DataFrame, numbers: dict[str, dict], truth_known: bool) -> list[dict]:
     """Published / this run / truth, a row each item that carries a section.
 
     Parameters
@@ -87,7 +87,7 @@ def comparison(published: pd.DataFrame, numbers: dict[str, dict], synthetic: boo
         From `read_published`.
     numbers : dict
         numbers.json; a row's run_key and truth_key are looked up in it.
-    synthetic : bool
+    truth_known : bool
         Without it there is no truth column to fill.
 
     Returns
@@ -117,7 +117,7 @@ def comparison(published: pd.DataFrame, numbers: dict[str, dict], synthetic: boo
             "digits": int(row["digits"]),
             "published": _estimate(row["value"], row["ci_low"], row["ci_high"]),
             "run": number(row["run_key"]),
-            "truth": number(row["truth_key"]) if synthetic else None,
+            "truth": number(row["truth_key"]) if truth_known else None,
         }
         for _, row in shown.iterrows()
     ]

@@ -38,7 +38,9 @@ def risk_cohort(
     """
     frame = cohort.merge(
         outcomes[["exam_id", "time_years", "event"]], on="exam_id", validate="one_to_one"
-    ).merge(patients, on="patient_id", validate="many_to_one")
+    )
+    record = patients.drop(columns="race_ethnicity", errors="ignore")  # the cohort has it
+    frame = frame.merge(record, on="patient_id", validate="many_to_one")
     cancer = frame["event"] == CANCER
     frame["cancer_by_horizon"] = cancer & (frame["time_years"] <= horizon_years)
     too_soon = (cancer & (frame["time_years"] <= exclude_first_years)) | (

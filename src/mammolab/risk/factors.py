@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mammolab.errors import InputError
 from mammolab.evaluate.checks import check_vector, check_weight
+from mammolab.files import write_json
 from mammolab.risk.design import RISK_FACTORS, Design, Factor
 
 # Precision of a normal prior on each log hazard ratio per standard deviation. One keeps rare flags
@@ -176,21 +176,12 @@ class RiskFactorModel:
 
     def save(self, path: Path) -> None:
         """Write the model as JSON."""
-        write_json(self.to_dict(), path)
+        write_json(path, self.to_dict())
 
     @classmethod
     def load(cls, path: Path) -> RiskFactorModel:
         """Read a model written by `save`; it predicts the same to the last digit."""
         return cls.from_dict(json.loads(Path(path).read_text("utf-8")))
-
-
-def write_json(record: dict, path: Path) -> None:
-    """Write JSON under a temporary name, then rename, so that no half file is ever read."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def _fit_cox(

@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 
+from mammolab.files import write_json
 from mammolab.risk.design import RISK_FACTORS, Factor
-from mammolab.risk.factors import RIDGE, RiskFactorModel, write_json
+from mammolab.risk.factors import RIDGE, RiskFactorModel
 from mammolab.risk.history import refuse_rows, require_columns
 
 IMAGE_LOGIT = "image_logit"
@@ -94,7 +95,7 @@ class HybridModel:
 
     def save(self, path: Path) -> None:
         """Write the model as JSON."""
-        write_json({"image_column": self.image_column, "model": self.model.to_dict()}, path)
+        write_json(path, {"image_column": self.image_column, "model": self.model.to_dict()})
 
     @classmethod
     def load(cls, path: Path) -> HybridModel:

@@ -4,7 +4,6 @@ Each is a Digital Mammography X-Ray Image - For Presentation (DICOM PS3.3 A.27).
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,10 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 from threadpoolctl import threadpool_limits
 
+from mammolab.files import write_whole
+from mammolab.world import anatomy, fields, vendors
+from mammolab.world import lesions as lesion_drawing
+from mammolab.world import render as rendering
 from mammolab.world.anatomy import SIDES, VIEWS
 from mammolab.world.lesions import Lesion
 from mammolab.world.render import BreastView, render
@@ -36,6 +39,7 @@ _ORIENTATION = {
 }
 _IMPLEMENTATION_UID = "2.25.301947224512091827364551820934771002"
 _EXAMS_PER_TASK = 8
+_DRAWING_MODULES = (anatomy, fields, lesion_drawing, rendering, vendors)
 
 
 @dataclass(frozen=True)
@@ -109,17 +113,16 @@ def write_exam(folder: Path, exam: ExamPixels, rows: int, columns: int,
         if path.exists():
             continue
         stored = render(view, rows, columns, conspicuity)
-        temporary = path.with_suffix(f".{os.getpid()}.part")
-        temporary.write_bytes(encode_view(stored, exam, view, uid, number))
-        temporary.replace(path)
-    for other in {*place.glob("*.dcm"), *place.glob("*.part")} - set(paths):
+        content = encode_view(stored, exam, view, uid, number)
+        write_whole(path, lambda temporary, content=content: temporary.write_bytes(content))
+    for other in {*place.glob("*.dcm"), *place.glob(".*.dcm.*")} - set(paths):
         other.unlink()
     return paths
 
 
 def export_pixels(raw_dicom: Path, exams: pd.DataFrame, lesions: pd.DataFrame, rows: int,
                   columns: int, conspicuity: float, workers: int) -> int:  # fmt: skip
-    """Draw and write every exam; files that are there already are kept.
+    """Draw and write every exam; files that are there already are kept, other exams' removed.
 
     Parameters
     ----------
@@ -151,6 +154,7 @@ def export_pixels(raw_dicom: Path, exams: pd.DataFrame, lesions: pd.DataFrame, r
     jobs = exams_of(exams, lesions)
     tasks = [jobs[i : i + _EXAMS_PER_TASK] for i in range(0, len(jobs), _EXAMS_PER_TASK)]
     raw_dicom.mkdir(parents=True, exist_ok=True)
+    _remove_others(raw_dicom, {(job.patient_id, job.exam_id) for job in jobs})
     common = (raw_dicom, rows, columns, conspicuity)
     # One thread each: processes do not compete, and sums do not depend on the number of threads.
     if workers == 1:
@@ -202,7 +206,8 @@ def exams_of(exams: pd.DataFrame, lesions: pd.DataFrame) -> list[ExamPixels]:
 def instance_uid(exam: ExamPixels, view: BreastView, rows: int, columns: int,
                  conspicuity: float) -> str:  # fmt: skip
     """SOP Instance UID of one view: a digest of the exam, the view and how it is drawn."""
-    return _uid("image", exam, view.laterality, view.view, rows, columns, conspicuity)
+    parts = (exam, view.laterality, view.view, rows, columns, conspicuity)
+    return _uid("image", _drawing_digest(), *parts)
 
 
 def encode_view(stored: np.ndarray, exam: ExamPixels, view: BreastView, uid: str,
@@ -271,6 +276,16 @@ def _write_task(common: tuple[Path, int, int, float], task: list[ExamPixels]) ->
     return len(task), images
 
 
+def _remove_others(folder: Path, wanted: set[tuple[str, str]]) -> None:
+    """Remove the exams of another world from the export; a file in their place is left alone."""
+    for exam in folder.glob("*/*/"):
+        if (exam.parent.name, exam.name) not in wanted:
+            for path in {*exam.glob("2.25.*.dcm"), *exam.glob(".2.25.*")}:
+                path.unlink()
+            if not any(exam.iterdir()):
+                exam.rmdir()
+
+
 def _with_progress(done: Iterable[tuple[int, int]], n_exams: int) -> int:
     """Add up finished tasks and print a line at every twentieth of the work."""
     exams = images = 0
@@ -286,6 +301,15 @@ def _check_columns(frame: pd.DataFrame, name: str, columns: tuple[str, ...]) -> 
     missing = [column for column in columns if column not in frame]
     if missing:
         raise ValueError(f"{name} lacks the columns {', '.join(missing)}")
+
+
+@lru_cache(maxsize=1)
+def _drawing_digest() -> str:
+    """Digest of the code that draws, so that images drawn by older code are not taken for ours."""
+    digest = hashlib.sha256()
+    for module in _DRAWING_MODULES:
+        digest.update(Path(module.__file__).read_bytes())
+    return digest.hexdigest()
 
 
 def _uid(*parts: object) -> str:

@@ -5,14 +5,13 @@ recorded. The unobserved truth is kept apart, in the frames named truth_*.
 """
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from mammolab.files import write_whole
 from mammolab.world import attendance, disease, history, people, readers, registry, truth
 from mammolab.world import parameters as p
 from mammolab.world.attendance import DAYS_PER_YEAR, to_date, to_time
@@ -252,10 +251,10 @@ def write_raw(programme: Programme, raw_dir: str | Path, truth_dir: str | Path) 
         ("pathology/reports.csv", programme.pathology),
     ):
         text = _as_text(frame)
-        _atomically(raw_dir / name, lambda path, text=text: text.to_csv(path, index=False))
+        write_whole(raw_dir / name, lambda path, text=text: text.to_csv(path, index=False))
     for name in ("truth_women", "truth_exams", "truth_lesions"):
         frame = getattr(programme, name)
-        _atomically(
+        write_whole(
             truth_dir / f"{name}.parquet",
             lambda path, frame=frame: frame.to_parquet(path, index=False),
         )
@@ -265,7 +264,7 @@ def write_raw(programme: Programme, raw_dir: str | Path, truth_dir: str | Path) 
         "synthetic": True,
         "source": "mammolab synthetic screening programme",
     }
-    _atomically(
+    write_whole(
         raw_dir / "export.json", lambda path: path.write_text(json.dumps(about, indent=2) + "\n")
     )
 
@@ -282,10 +281,3 @@ def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
             text[name] = np.datetime_as_string(values.to_numpy(), unit="D")
             text.loc[values.isna(), name] = None
     return text
-
-
-def _atomically(path: Path, write: Callable[[Path], object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    write(temporary)
-    os.replace(temporary, path)
