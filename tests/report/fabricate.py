@@ -32,7 +32,7 @@ NUMBERS = {
     "triage.threshold_rule": "certified", "triage.noninferior": True,
     "subgroups.lowest_auc": (0.71, 0.60, 0.82), "subgroups.lowest_auc_name": "density d",
     "subgroups.n_cells": 17, "subgroups.n_intervals_apart": 1,
-    "risk.exclude_first_years": 1, "risk.min_follow_up_years": 3,
+    "risk.exclude_first_years": 1, "risk.n_components": 40, "risk.min_follow_up_years": 3,
     "images.n_files": 16502, "images.n_ok": 16398, "images.n_rejected": 104,
     "detection.auc": (0.781, 0.744, 0.818), "detection.auc_single_image": 0.734,
     "calibration.expected_over_observed_raw": 61.7, "calibration.ece_raw": 0.3421,

@@ -130,41 +130,6 @@ def risk_labels(images: pd.DataFrame, exams: pd.DataFrame) -> pd.DataFrame:
     return frame.rename(columns={"cancer_by_horizon": "label"})
 
 
-def risk_selection(
-    store: np.ndarray, labelled: pd.DataFrame, n_negatives: int, rng: np.random.Generator
-) -> Callable[[ResNet18], dict[str, float]]:
-    """Return the function that measures a risk network's exam-level AUC on the development set.
-
-    Parameters
-    ----------
-    store : uint8 array, shape (n_images, h, w)
-    labelled : DataFrame
-        As `risk_labels` returns it, all splits.
-    n_negatives : int
-        Dev exams without cancer that are scored, drawn at random; every cancer is.
-    rng : numpy Generator
-
-    Returns
-    -------
-    callable
-        Network -> {"dev_auc": AUC of the mean score over an exam's images}.
-    """
-    dev = labelled[labelled["split"] == "dev"]
-    exams = dev.groupby("exam_id").agg(label=("label", "first"), weight=("sampling_weight", "first"))
-    negatives = exams.index[~exams["label"]].to_numpy()
-    if len(negatives) > n_negatives:
-        negatives = rng.choice(negatives, n_negatives, replace=False)
-    exams = exams[exams["label"] | exams.index.isin(negatives)]
-    scored = dev[dev["exam_id"].isin(exams.index)]
-
-    def measure(network: ResNet18) -> dict[str, float]:
-        logits = score_images(network, store, scored["row"])
-        score = pd.Series(logits, index=scored["exam_id"].to_numpy()).groupby(level=0).mean()
-        return {"dev_auc": auc(score.reindex(exams.index), exams["label"], exams["weight"])}
-
-    return measure
-
-
 def predictions_of(
     scores: pd.Series, cohort: pd.DataFrame, model: str, seed: int, horizon_years: float = 1
 ) -> pd.DataFrame:

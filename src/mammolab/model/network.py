@@ -74,10 +74,22 @@ class ResNet18(nn.Module):
         self.fc = nn.Linear(8 * width, 1)
         self._initialise()
 
+    def stages(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Map images (n, 1, h, w) to the feature maps of the stem and of the four stages.
+
+        Shapes (n, width, h/2, w/2), (n, width, h/4, w/4), then (n, 2 width, h/8, w/8) and so on.
+        """
+        x = self.relu(self.bn1(self.conv1(images)))
+        maps = [x]
+        x = self.maxpool(x)
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = layer(x)
+            maps.append(x)
+        return maps
+
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """Map images (n, 1, h, w) to the last feature map (n, 8 width, h/32, w/32)."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (n, width, h/4, w/4)
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.stages(images)[-1]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images (n, 1, h, w), already normalised, to logits (n,); higher is worse."""

@@ -32,6 +32,8 @@ class TrainingConfig:
         Dev is scored after each epoch; an epoch is a number of gradient steps, not a pass.
     learning_rate, weight_decay : float
         AdamW's, under a one-cycle schedule that peaks at learning_rate.
+    gradient_norm : float
+        Gradients are scaled down to this length: one odd batch of 24 must not undo an epoch.
     average_decay : float
         Decay of the exponential moving average of the weights, which is what is scored and kept.
     threads : int
@@ -44,6 +46,7 @@ class TrainingConfig:
     steps_per_epoch: int = 60
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
+    gradient_norm: float = 1.0
     average_decay: float = 0.98
     threads: int = 2
 
@@ -146,7 +149,7 @@ def train(
                     )
                     fabric.backward(loss / pieces)
                 losses.append(loss.item())
-            fabric.clip_gradients(network, optimizer, max_norm=5.0)
+            fabric.clip_gradients(network, optimizer, max_norm=config.gradient_norm)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
@@ -170,4 +173,4 @@ def train(
 
 
 def _summary(row: dict[str, float], select_by: str) -> str:
-    return f"loss {row['loss']:.3f}, dev {select_by.replace('_', ' ')} {row[select_by]:.3f}"
+    return f"loss {row['loss']:.3f}, {select_by.replace('_', ' ')} {row[select_by]:.3f}"

@@ -93,12 +93,16 @@ STAGES: dict[str, Stage] = {
     ),
     "09_risk": Stage(
         "Who gets cancer within five years?",
-        inputs=("cohort", "patients", "outcomes", "images", "images.npy"),
-        outputs=(
-            "predictions_risk",
-            "models/risk_image/model.safetensors",
-            "models/risk_image/config.json",
+        inputs=(
+            "cohort",
+            "patients",
+            "outcomes",
+            "images",
+            "images.npy",
+            "models/detector/model.safetensors",
+            "models/detector/config.json",
         ),
+        outputs=("predictions_risk", "models/risk_image/model.json"),
         threads=MANY,
     ),
     "11_pitfalls_data": Stage(
