@@ -10,6 +10,7 @@ from mammolab.errors import InputError, MissingInput
 from mammolab.pipeline import graph, open_chapter
 from mammolab.pipeline.notebook import declared_parameters
 from mammolab.pipeline.redraw import decode_data, encode_data, redraw
+from mammolab.report.plots_cohort import contact_sheet
 
 from .conftest import write_notebook
 
@@ -152,3 +153,16 @@ def test_graph_is_whole():
     assert "numbers/01_world.json" not in graph.inputs_of(
         "20_manuscript", graph.chapters_of_run(own_raw=True)
     )
+
+
+def test_a_figure_of_images_that_are_not_at_hand_is_left_as_it_is(chapter, toy, capsys):
+    store = toy.build / "images.npy"
+    np.save(store, np.zeros((1, 64, 52), np.uint8))
+    data = pd.DataFrame({"row": [0], "label": ["one"]})
+    chapter.figure("sheet", contact_sheet, data, store_path="build/demo/images.npy")
+    drawn = chapter.paths.figures / "02_second_sheet.svg"
+    before = drawn.read_bytes()
+    store.unlink()
+    assert redraw(chapter.paths.figures) == []
+    assert drawn.read_bytes() == before
+    assert "left as it is" in capsys.readouterr().out

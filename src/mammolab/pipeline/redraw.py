@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mammolab.errors import InputError
+from mammolab.errors import InputError, MissingInput
 from mammolab.files import write_json
 
 Panel = tuple[Callable, pd.DataFrame, dict]
@@ -153,10 +153,13 @@ def write_figure(folder: Path, sidecar: dict):
 def redraw(folder: Path) -> list[Path]:
     """Redraw every figure in a folder from its sidecar.
 
+    A figure that shows images is left as it is where the images are not at hand, as in a fresh
+    clone: they are no part of a sidecar.
+
     Returns
     -------
     list of Path
-        The SVG files, in order of name.
+        The SVG files drawn, in order of name.
 
     Raises
     ------
@@ -172,6 +175,12 @@ def redraw(folder: Path) -> list[Path]:
     if not sidecars:
         raise InputError(f"there are no figures in {folder}: build them with ./run_all.sh first")
     use_style()
+    drawn = []
     for path in sidecars:
-        write_figure(folder, json.loads(path.read_text(encoding="utf-8")))
-    return [path.with_suffix(".svg") for path in sidecars]
+        try:
+            write_figure(folder, json.loads(path.read_text(encoding="utf-8")))
+        except MissingInput as missing:
+            print(f"{path.stem} is left as it is: {missing}")
+            continue
+        drawn.append(path.with_suffix(".svg"))
+    return drawn

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from mammolab.errors import MissingInput
 from mammolab.paths import run_root
 from mammolab.report.style import (
     CATEGORIES,
@@ -166,9 +167,17 @@ def contact_sheet(
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    MissingInput
+        When the store is not there.
     """
     require_columns(data, ("row", "label"), "contact_sheet")
-    store = np.load(run_root(store_path), mmap_mode="r")
+    path = run_root(store_path)
+    if not path.is_file():
+        raise MissingInput(f"the contact sheet shows images of {store_path}, which is not there")
+    store = np.load(path, mmap_mode="r")
     step = max(1, int(np.ceil(max(store.shape[1:]) / tile_pixels)))
     height, width = (len(range(0, size, step)) for size in store.shape[1:])
     gap, caption = max(2, width // 16), int(0.16 * width)
