@@ -19,7 +19,7 @@ def main(sizes: list[int]) -> None:
     )
     for n_women in sizes:
         start = time.perf_counter()
-        programme = simulate(n_women, seed=2019)
+        programme = simulate(n_women, seed=2019, p_precancer=0.3, p_rest=0.022)
         simulated = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             write_raw(programme, f"{folder}/raw", f"{folder}/truth")

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +14,12 @@ import typer
 from rich.console import Console
 
 from mammolab.errors import InputError, unknown_name
+from mammolab.files import write_whole
 from mammolab.paths import RunPaths, repository_root
 from mammolab.pipeline import drive, graph, profile
 from mammolab.pipeline.progress import Display, failure_report, timing_table
 
 DEFAULT_PROFILE = "demo"
-MANUSCRIPT = "20_manuscript"
 
 app = typer.Typer(
     help="A paper on machine learning in screening mammography that one can run.",
@@ -48,7 +49,7 @@ def copy_changed(sources: list[Path], folder: Path) -> None:
     for source in sources:
         target = folder / source.name
         if not target.exists() or target.read_bytes() != source.read_bytes():
-            shutil.copyfile(source, target)
+            write_whole(target, partial(shutil.copyfile, source))
 
 
 def refresh_committed(paths: RunPaths) -> None:
@@ -148,8 +149,11 @@ def run(
     request = drive.Request(chosen, name, wanted, cores or available_cores(), slurm, force)
     console = Console(highlight=False)
     if dry_run:
-        for chapter in drive.dry_run(request) or ["nothing to do: everything is up to date"]:
-            console.print(chapter)
+        planned = drive.dry_run(request)
+        for chapter in planned:
+            console.print(f"{chapter:18s}{graph.STAGES[chapter].question}")
+        if not planned:
+            console.print("nothing to do: everything is up to date")
         return
     with Display(console) as display:
         complete = drive.build(request, display)
@@ -157,7 +161,7 @@ def run(
         raise typer.Exit(
             report_failures(request, display, lambda c: again(c, profile_text, run_name))
         )
-    whole = not wanted or MANUSCRIPT in wanted
+    whole = not wanted or graph.MANUSCRIPT in wanted
     if profile_text == DEFAULT_PROFILE and not overrides and not run_name and whole:
         refresh_committed(request.paths)
     finish(request, display, console)

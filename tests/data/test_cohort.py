@@ -10,6 +10,8 @@ from mammolab.data.splits import assign_split, balance_table, check_split
 from mammolab.data.tables import read_export
 from mammolab.errors import InputError
 
+FRACTIONS = {"train": 0.6, "dev": 0.2, "test": 0.2}
+
 THIRDS = {"train": 0.4, "dev": 0.3, "test": 0.3}
 
 
@@ -19,7 +21,7 @@ def raw(tiny_rows, write_export):
 
 
 def test_diagnoses_unite_registry_and_pathology(raw):
-    diagnoses = build_cohort(raw, CohortRules()).diagnoses.set_index("diagnosis_id")
+    diagnoses = build_cohort(raw, CohortRules(FRACTIONS)).diagnoses.set_index("diagnosis_id")
     assert list(diagnoses.index) == ["P1-L-1", "P2-R-1", "P5-L-1", "P5-R-1"]
     assert diagnoses["source"].tolist() == ["registry", "both", "registry", "pathology"]
     assert diagnoses["invasive"].tolist() == [True, True, False, True]
@@ -28,7 +30,7 @@ def test_diagnoses_unite_registry_and_pathology(raw):
 
 
 def test_linkage_counts_sum(raw):
-    linkage = build_cohort(raw, CohortRules()).linkage.set_index("source")
+    linkage = build_cohort(raw, CohortRules(FRACTIONS)).linkage.set_index("source")
     assert linkage.loc["registry"].tolist() == [5, 0, 1, 1, 3]
     assert linkage.loc["pathology"].tolist() == [3, 1, 0, 0, 2]
 
@@ -41,16 +43,16 @@ def test_a_later_record_of_one_breast_is_a_second_cancer(raw, tiny_rows, write_e
             "diagnosis_date": "2010-09-17",
         }
     )
-    diagnoses = build_cohort(read_export(write_export(tiny_rows)), CohortRules()).diagnoses
+    diagnoses = build_cohort(read_export(write_export(tiny_rows)), CohortRules(FRACTIONS)).diagnoses
     assert "P2-R-2" in set(diagnoses["diagnosis_id"])  # 181 days after the last record
     diagnoses = build_cohort(
-        read_export(write_export(tiny_rows)), CohortRules(episode_days=181)
+        read_export(write_export(tiny_rows)), CohortRules(FRACTIONS, episode_days=181)
     ).diagnoses
     assert "P2-R-2" not in set(diagnoses["diagnosis_id"])
 
 
 def test_flow_by_hand(raw):
-    result = build_cohort(raw, CohortRules())
+    result = build_cohort(raw, CohortRules(FRACTIONS))
     flow = result.flow
     assert flow["n_exams"].tolist() == [11, 10, 9, 8, 7, 6, 5]
     assert flow["n_removed_exams"].tolist() == [0, 1, 1, 1, 1, 1, 1]
@@ -62,12 +64,12 @@ def test_flow_by_hand(raw):
 
 
 def test_no_age_limit_keeps_the_young(raw):
-    cohort = build_cohort(raw, CohortRules(min_age_years=None)).cohort.set_index("exam_id")
+    cohort = build_cohort(raw, CohortRules(FRACTIONS, min_age_years=None)).cohort.set_index("exam_id")
     assert cohort.loc["E06", "age_band"] == "<40"
 
 
 def test_labels_by_hand(raw):
-    cohort = build_cohort(raw, CohortRules()).cohort.set_index("exam_id")
+    cohort = build_cohort(raw, CohortRules(FRACTIONS)).cohort.set_index("exam_id")
     assert cohort["cancer_within_1y"].tolist() == [False, True, False, False, True]
     assert cohort["cancer_laterality"].tolist() == ["", "R", "", "", "B"]
     # The late cancer of E01 is known, and is no label.
@@ -83,7 +85,7 @@ def test_labels_by_hand(raw):
 def test_one_year_is_365_days(tiny_rows, write_export, days, label):
     date = pd.Timestamp("2010-01-10") + pd.Timedelta(days=days)
     tiny_rows["registry"][0]["diagnosis_date"] = f"{date:%Y-%m-%d}"
-    cohort = build_cohort(read_export(write_export(tiny_rows)), CohortRules()).cohort
+    cohort = build_cohort(read_export(write_export(tiny_rows)), CohortRules(FRACTIONS)).cohort
     assert cohort.set_index("exam_id").loc["E01", "cancer_within_1y"] == label
 
 
@@ -91,14 +93,14 @@ def test_follow_up_ends_where_the_registry_does(tiny_rows, write_export):
     raw_dir = write_export(tiny_rows)
     header = (raw_dir / "export.json").read_text().replace("2020-12-31", "2010-12-31")
     (raw_dir / "export.json").write_text(header)
-    cohort = build_cohort(read_export(raw_dir), CohortRules()).cohort
+    cohort = build_cohort(read_export(raw_dir), CohortRules(FRACTIONS)).cohort
     # Only exams with a cancer within a year are left: no other was watched for one.
     assert cohort["exam_id"].tolist() == ["E04", "E11"]
 
 
 def test_export_without_any_cancer(tiny_rows, write_export):
     raw = read_export(write_export(tiny_rows | {"registry": [], "pathology": []}))
-    result = build_cohort(raw, CohortRules())
+    result = build_cohort(raw, CohortRules(FRACTIONS))
     assert not result.cohort["cancer_within_1y"].any() and result.diagnoses.empty
     outcomes = build_outcomes(
         result.cohort, result.diagnoses, raw.patients, raw.exams, raw.registry_complete_through
@@ -107,7 +109,7 @@ def test_export_without_any_cancer(tiny_rows, write_export):
 
 
 def test_outcomes_by_hand(raw):
-    result = build_cohort(raw, CohortRules())
+    result = build_cohort(raw, CohortRules(FRACTIONS))
     outcomes = build_outcomes(
         result.cohort, result.diagnoses, raw.patients, raw.exams, raw.registry_complete_through
     ).set_index("exam_id")
@@ -121,7 +123,7 @@ def test_cancer_after_the_end_of_follow_up_is_censored(tiny_rows, write_export):
     tiny_rows["patients"][0]["last_contact_date"] = "2011-01-10"
     tiny_rows["exams"] = [row for row in tiny_rows["exams"] if row["exam_id"] == "E01"]
     raw = read_export(write_export(tiny_rows))
-    result = build_cohort(raw, CohortRules())
+    result = build_cohort(raw, CohortRules(FRACTIONS))
     outcomes = build_outcomes(
         result.cohort, result.diagnoses, raw.patients, raw.exams, raw.registry_complete_through
     )
@@ -132,7 +134,7 @@ def test_cancer_after_the_end_of_follow_up_is_censored(tiny_rows, write_export):
 def test_event_on_the_day_of_the_exam_takes_half_a_day(tiny_rows, write_export):
     tiny_rows["registry"][0]["diagnosis_date"] = "2010-01-10"
     raw = read_export(write_export(tiny_rows))
-    result = build_cohort(raw, CohortRules())
+    result = build_cohort(raw, CohortRules(FRACTIONS))
     outcomes = build_outcomes(
         result.cohort, result.diagnoses, raw.patients, raw.exams, raw.registry_complete_through
     ).set_index("exam_id")
@@ -141,9 +143,9 @@ def test_event_on_the_day_of_the_exam_takes_half_a_day(tiny_rows, write_export):
 
 
 def test_order_of_rows_changes_nothing(tiny_rows, write_export, raw):
-    expected = build_cohort(raw, CohortRules())
+    expected = build_cohort(raw, CohortRules(FRACTIONS))
     turned = {name: rows[::-1] for name, rows in tiny_rows.items()}
-    result = build_cohort(read_export(write_export(turned)), CohortRules())
+    result = build_cohort(read_export(write_export(turned)), CohortRules(FRACTIONS))
     pd.testing.assert_frame_equal(result.cohort, expected.cohort)
     pd.testing.assert_frame_equal(result.diagnoses, expected.diagnoses)
     pd.testing.assert_frame_equal(result.flow, expected.flow)

@@ -4,13 +4,14 @@ import os
 import zlib
 
 import numpy as np
+import pandas as pd
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from mammolab.data import workers
-from mammolab.data.dicom import build_index
+from mammolab.data.dicom import build_index, reject_wrong_patients
 from mammolab.data.header import spacing_mm_of
 from mammolab.errors import MissingInput
 
@@ -224,3 +225,17 @@ def test_real_files_that_are_no_screening_mammogram(shared_data):
     assert index.loc["medcognetics_jpeg2k_3d_DBT_noise.dcm", "reason"].startswith("tomosynthesis")
     chest = build_index(shared_data / "dicom_cxr")
     assert len(chest) == 3 and chest["reason"].str.startswith("modality").all()
+
+
+def test_a_file_of_another_woman_is_rejected(write_mammogram, tmp_path):
+    for number, patient in enumerate(("P1", "P2", "P3")):
+        write_mammogram(
+            tmp_path / f"{number}.dcm",
+            SOPInstanceUID=f"1.2.{number}",
+            PatientID=patient,
+            AccessionNumber="E9" if patient == "P3" else "E1",
+        )
+    exams = pd.DataFrame({"exam_id": ["E1"], "patient_id": ["P1"]})
+    index = reject_wrong_patients(build_index(tmp_path), exams).set_index("path")
+    assert index["status"].tolist() == ["ok", "rejected", "ok"]  # E9 is not in the tables
+    assert index.loc["1.dcm", "reason"] == "patient: PatientID P2 is not that of the exam, P1"

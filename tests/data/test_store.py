@@ -17,6 +17,8 @@ from mammolab.data.store import build_store, extend_flow, open_store, views_per_
 from mammolab.data.tables import read_export
 from mammolab.errors import InputError, MissingInput
 
+FRACTIONS = {"train": 0.6, "dev": 0.2, "test": 0.2}
+
 
 @pytest.fixture
 def archive(tmp_path, write_mammogram):
@@ -141,7 +143,7 @@ def test_open_store_refuses_what_is_none(tmp_path):
 
 
 def test_flow_with_images_adds_up(archive, tmp_path, tiny_rows, write_export):
-    result = build_cohort(read_export(write_export(tiny_rows)), CohortRules())
+    result = build_cohort(read_export(write_export(tiny_rows)), CohortRules(FRACTIONS))
     index = build_index(archive)
     images = build_store(
         index, archive, tmp_path / "images.npy", 16, 16, exam_ids=result.cohort["exam_id"]

@@ -333,3 +333,9 @@ class TestRefusals:
     def test_nothing_to_compare_is_nan(self):
         assert np.isnan(survival.harrell_c([1.0, 2.0], [0, 0], [0.1, 0.2]))
         assert np.isnan(survival.uno_c([1.0, 2.0], [0, 1], [0.1, 0.2]))
+
+
+def test_a_group_without_an_event_has_an_incidence_of_zero():
+    incidence = survival.cumulative_incidence([1.0, 2.0, 3.0], [0, 0, 0])
+    assert set(incidence) == {1, 2}
+    assert incidence[1](5.0) == 0

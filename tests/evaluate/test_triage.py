@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import binom, norm
 from statsmodels.stats.proportion import proportion_confint
 
+from mammolab.errors import InputError
 from mammolab.evaluate import triage
 from mammolab.evaluate.resampling import PatientBootstrap
 
@@ -213,3 +214,12 @@ def test_wrong_arguments_are_named():
         triage.certified_sensitivity(3, 4)
     with pytest.raises(ValueError, match="sensitivity must lie between 0 and 1"):
         triage.cancers_needed(1.0)
+
+
+def test_a_rule_that_cannot_certify_says_how_many_cancers_it_takes():
+    score, ids = np.linspace(0.1, 0.9, 40), [f"p{i}" for i in range(40)]
+    rule = triage.certified_threshold(score, np.ones(40, bool), ids, 0.95)
+    with pytest.raises(InputError, match="40 caught cancers .* takes 59"):
+        triage.choose_rule({"certified": rule}, "certified", 0.95, 0.95)
+    with pytest.raises(InputError, match="certified"):
+        triage.choose_rule({"certified": rule}, "certifed", 0.95, 0.95)

@@ -44,7 +44,14 @@ def _train(planted, seed=0, epochs=4, measure=None):
         store,
         table,
         TINY,
-        TrainingConfig(epochs=epochs, steps_per_epoch=20, learning_rate=5e-3, average_decay=0.9),
+        TrainingConfig(
+            batch_size=24,
+            micro_batch_size=12,
+            epochs=epochs,
+            steps_per_epoch=20,
+            learning_rate=5e-3,
+            average_decay=0.9,
+        ),
         Augmentation(),
         measure or dev_auc,
         "auc",
@@ -80,7 +87,7 @@ def test_the_first_of_the_best_epochs_is_kept(planted):
 
 def test_accumulated_gradients_ask_for_pieces_that_divide_the_batch():
     with pytest.raises(InputError, match="divide batch_size"):
-        TrainingConfig(batch_size=24, micro_batch_size=10)
+        TrainingConfig(24, 10, epochs=1, steps_per_epoch=1, learning_rate=1e-3)
 
 
 def test_scores_do_not_depend_on_the_batch_and_an_exam_is_its_worst_view(planted):

@@ -3,6 +3,7 @@
 import pytest
 
 from mammolab.pipeline import provenance
+from mammolab.pipeline.graph import Stage
 
 from .conftest import write_notebook
 
@@ -48,11 +49,28 @@ def test_only_importing_chapters_change(package, tmp_path, monkeypatch):
     monkeypatch.setenv("MAMMOLAB_ROOT", str(tmp_path))
     write_notebook(tmp_path / "notebooks" / "a.ipynb", "", ["from mammolab import used"])
     write_notebook(tmp_path / "notebooks" / "b.ipynb", "", ["import mammolab.alone"])
+    (tmp_path / "c.csv").write_text("1")
+    stages = {"a": Stage("?", (), ()), "b": Stage("?", (), (), sources=("c.csv",))}
+    monkeypatch.setattr(provenance.graph, "STAGES", stages)
     before = [provenance.code_digest(name) for name in "ab"]
     (package / "deep" / "helper.py").write_text("from mammolab import used\ny = 2")
     provenance.direct_imports.cache_clear()
     after = [provenance.code_digest(name) for name in "ab"]
     assert before[0] != after[0] and before[1] == after[1]
+    (tmp_path / "c.csv").write_text("2")
+    last = [provenance.code_digest(name) for name in "ab"]
+    assert last[0] == after[0] and last[1] != after[1]
+
+
+def test_a_folder_of_images_is_watched(tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "a.dcm").write_bytes(b"1")
+    before = provenance.folder_digest(tmp_path)
+    assert provenance.folder_digest(tmp_path) == before
+    (tmp_path / "p" / "b.dcm").write_bytes(b"2")
+    added = provenance.folder_digest(tmp_path)
+    (tmp_path / "p" / "a.dcm").unlink()
+    assert len({before, added, provenance.folder_digest(tmp_path)}) == 3
 
 
 def test_real_chapters_depend_on_the_chapter_object_not_on_the_graph():

@@ -19,14 +19,16 @@ def _tables():
     frame = pd.DataFrame(
         rows, columns=["exam_id", "patient_id", "time_years", "event", "cancer_within_1y"]
     )
-    cohort = frame[["exam_id", "patient_id", "cancer_within_1y"]].assign(race_ethnicity="white")
+    cohort = frame[["exam_id", "patient_id", "cancer_within_1y"]].assign(
+        race_ethnicity="white", age_years=[50, 60, 70, 80, 60, 60]
+    )
     outcomes = frame[["exam_id", "patient_id", "time_years", "event"]]
     patients = pd.DataFrame({"patient_id": frame["patient_id"], "bmi": 25.0, "race_ethnicity": "white"})
     return cohort, outcomes, patients
 
 
 def test_first_year_cancers_and_the_unfollowed_are_left_out():
-    kept = risk_cohort(*_tables())
+    kept = risk_cohort(*_tables(), min_follow_up_years=3, exclude_first_years=1)
     assert set(kept["exam_id"]) == {e for e, (*_, keep) in EXAMS.items() if keep}
     assert (kept["race_ethnicity"] == "white").all()
     by_horizon = kept.set_index("exam_id")["cancer_by_horizon"]
@@ -34,5 +36,12 @@ def test_first_year_cancers_and_the_unfollowed_are_left_out():
 
 
 def test_zero_keeps_the_first_year():
-    kept = risk_cohort(*_tables(), exclude_first_years=0)
+    kept = risk_cohort(*_tables(), min_follow_up_years=3, exclude_first_years=0)
     assert "cancer_soon" in set(kept["exam_id"])
+
+
+def test_ages_beyond_the_published_rates_are_left_out():
+    cohort, outcomes, patients = _tables()
+    cohort.loc[cohort["exam_id"] == "lost_late", "age_years"] = 86.0
+    kept = risk_cohort(cohort, outcomes, patients, min_follow_up_years=3, exclude_first_years=1)
+    assert "lost_late" not in set(kept["exam_id"])

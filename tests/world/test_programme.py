@@ -12,16 +12,17 @@ from mammolab.world.programme import EXAM_COLUMNS, PIXEL_COLUMNS, simulate, writ
 from mammolab.world.targets import TARGETS, measure, screening_exams
 
 SEED = 7
+PULLED = {"p_precancer": 0.3, "p_rest": 0.031}
 
 
 @pytest.fixture(scope="module")
 def programme():
-    return simulate(40_000, SEED)
+    return simulate(40_000, SEED, **PULLED)
 
 
 @pytest.fixture(scope="module")
 def small():
-    return simulate(1_500, SEED)
+    return simulate(1_500, SEED, **PULLED)
 
 
 def test_targets_are_recovered_within_monte_carlo_error(programme):
@@ -163,7 +164,7 @@ def test_pixels_are_pulled_with_the_stated_weights(programme):
     pulled = exams[exams["sampling_weight"].notna()]
     assert programme.pixels_exams["exam_id"].tolist() == pulled.index.tolist()
     assert tuple(programme.pixels_exams.columns) == PIXEL_COLUMNS
-    weights = {1.0, 1 / p.PIXELS_PRECANCER.value, 1 / p.PIXELS_REST.value}
+    weights = {1.0, 1 / PULLED["p_precancer"], 1 / PULLED["p_rest"]}
     assert set(pulled["sampling_weight"]) == weights
     # inverse probabilities add up to all exams
     total = pulled["sampling_weight"].sum()
@@ -176,10 +177,10 @@ def test_pixels_are_pulled_with_the_stated_weights(programme):
 
 
 def test_the_same_seed_gives_the_same_programme(small):
-    again = simulate(1_500, SEED)
+    again = simulate(1_500, SEED, **PULLED)
     for name, frame in vars(small).items():
         pd.testing.assert_frame_equal(frame, getattr(again, name))
-    other = simulate(1_500, SEED + 1)
+    other = simulate(1_500, SEED + 1, **PULLED)
     assert not other.patients.equals(small.patients)
 
 
@@ -200,11 +201,11 @@ def test_more_pixels_change_nothing_else(small):
 @pytest.mark.parametrize("wrong", [{"n_women": 0}, {"p_rest": 0.0}, {"p_precancer": 1.5}])
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        simulate(**{"n_women": 10, "seed": 1, **wrong})
+        simulate(**{"n_women": 10, "seed": 1, **PULLED, **wrong})
 
 
 def test_one_woman_is_a_programme():
-    one = simulate(1, SEED)
+    one = simulate(1, SEED, **PULLED)
     assert len(one.patients) == 1 and len(one.exams) >= 1
 
 

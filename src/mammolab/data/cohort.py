@@ -1,7 +1,7 @@
 """Who is studied: diagnoses from registry and pathology, exclusions, labels, and their flow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -20,21 +20,19 @@ class CohortRules:
 
     Attributes
     ----------
+    split_fractions : share of patients in train, dev and test.
     min_age_years : youngest age at exam; None for no limit.
     cancer_days : an exam is positive if a cancer is diagnosed within so many days of it.
     follow_up_days : an exam without cancer counts only if the woman was followed so long.
     episode_days : records of one breast no further apart than this are one cancer.
-    split_fractions : share of patients in train, dev and test.
     split_salt : makes this study's split independent of another's.
     """
 
+    split_fractions: Mapping[str, float]
     min_age_years: float | None = 40
     cancer_days: int = 365
     follow_up_days: int = 365
     episode_days: int = 180
-    split_fractions: Mapping[str, float] = field(
-        default_factory=lambda: {"train": 0.6, "dev": 0.15, "test": 0.25}
-    )
     split_salt: str = "mammolab"
 
 

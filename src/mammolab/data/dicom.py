@@ -56,6 +56,28 @@ def build_index(raw_dicom: str | Path, workers: int = 1) -> pd.DataFrame:
     return check(_reject_duplicates(index), "dicom_index", root)
 
 
+def reject_wrong_patients(index: pd.DataFrame, exams: pd.DataFrame) -> pd.DataFrame:
+    """Reject files whose PatientID is not that of their exam in the tables.
+
+    Parameters
+    ----------
+    index : table `dicom_index`.
+    exams : columns exam_id and patient_id; files of other exams are left as they are.
+
+    Returns
+    -------
+    Table `dicom_index`.
+    """
+    owner = index["exam_id"].map(exams.set_index("exam_id")["patient_id"])
+    wrong = (index["status"] == "ok") & owner.notna() & (index["patient_id"] != owner)
+    index = index.copy()
+    index.loc[wrong, "status"] = "rejected"
+    index.loc[wrong, "reason"] = (
+        "patient: PatientID " + index["patient_id"] + " is not that of the exam, " + owner
+    )[wrong]
+    return index
+
+
 def _walk(root: Path) -> Iterator[str]:
     """Relative paths of all files; links to folders are not followed, so no loop can arise."""
     for folder, _, names in os.walk(root):

@@ -157,8 +157,8 @@ def cumulative_incidence(
     Returns
     -------
     dict of int to StepFunction
-        Cumulative incidence for each code present, starting at 0; together with the probability of
-        no event they sum to 1.
+        Cumulative incidence of cancer (1), of death (2) and of any other code present, starting at
+        0; together with the probability of no event they sum to 1.
 
     References
     ----------
@@ -176,7 +176,7 @@ def cumulative_incidence(
     free_before = np.concatenate([[1.0], any_event_free[:-1]])
     at_risk = weight_at_risk(rows, weight)[0]
     incidence = {}
-    for code in np.unique(rows.event[rows.event != CENSORED]):
+    for code in sorted({1, 2, *rows.event[rows.event != CENSORED].tolist()}):
         leaving = sum_by_time(rows, weight * (rows.event == code))[0]
         steps = free_before * divide(leaving, at_risk)
         incidence[int(code)] = StepFunction(rows.distinct_times, np.cumsum(steps), initial=0.0)

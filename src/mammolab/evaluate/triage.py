@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import beta, binom
 
+from mammolab.errors import InputError, unknown_name
 from mammolab.evaluate.checks import (
     Estimate,
     check_flag,
@@ -215,6 +217,35 @@ def certified_threshold(
     if n_allowed < 0:
         return RuleOutThreshold("certified", -np.inf, len(lowest), 0, 1.0)
     return _describe("certified", lowest[n_allowed], lowest, n_allowed, confidence)
+
+
+def choose_rule(
+    rules: Mapping[str, RuleOutThreshold], name: str, sensitivity: float, confidence: float
+) -> RuleOutThreshold:
+    """Return the rule of that name.
+
+    Parameters
+    ----------
+    rules : mapping of str to RuleOutThreshold
+    name : str
+    sensitivity, confidence : float
+        What the certified rule was asked for; told when it could not be had.
+
+    Raises
+    ------
+    InputError
+        If there is no such rule, or it rules nobody out because dev has too few cancers.
+    """
+    if name not in rules:
+        raise unknown_name("threshold rule", name, list(rules))
+    rule = rules[name]
+    if not np.isfinite(rule.threshold):
+        raise InputError(
+            f"{rule.n_cancers} caught cancers in the development set certify no sensitivity of "
+            f"{sensitivity:.1%}: that takes {cancers_needed(sensitivity, confidence=confidence)} of "
+            "them; lower triage.target_sensitivity or choose another triage.threshold_rule"
+        )
+    return rule
 
 
 def simulate_triage(

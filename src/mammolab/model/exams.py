@@ -88,14 +88,16 @@ def selection_metrics(
             "with pixels; selection needs both, and a cancer that a reader recalled."
         )
     negatives = np.flatnonzero(~cancer)
-    if len(negatives) > n_negatives:
-        negatives = rng.choice(negatives, n_negatives, replace=False)
-    exams = dev.iloc[np.sort(np.concatenate([np.flatnonzero(cancer), negatives]))]
+    n_drawn = min(n_negatives, len(negatives))
+    drawn = rng.choice(negatives, n_drawn, replace=False)
+    exams = dev.iloc[np.sort(np.concatenate([np.flatnonzero(cancer), drawn]))]
     exams = exams.set_index("exam_id")
     scored = labelled[labelled["exam_id"].isin(exams.index)]
     label = exams["cancer_within_1y"].to_numpy(bool)
     caught = label & exams["recall"].to_numpy(bool)
+    # The negatives drawn stand for all of dev's, so that cancers stay as rare as they are.
     weight = exams["sampling_weight"].to_numpy(float)
+    weight = np.where(label, weight, weight * len(negatives) / n_drawn)
 
     def measure(network: ResNet18) -> dict[str, float]:
         logits = score_images(network, store, scored["row"])

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from mammolab.model.augment import load_images, normalise
-from mammolab.model.network import ResNet18
+from mammolab.model.network import ResNet18, compute_device
 
 BREAST_GREY = 0.06  # darker pixels are air: a little above the brightest device's background
 
@@ -32,7 +32,8 @@ def texture_features(
     Parameters
     ----------
     network : ResNet18
-        Left in evaluation mode; it may have been trained for anything.
+        Left in evaluation mode, on the accelerator where there is one; it may have been trained for
+        anything.
     store : uint8 array, shape (n_images, h, w)
     rows : int array, shape (n,)
         Positions in `store`.
@@ -43,8 +44,8 @@ def texture_features(
     float32 array, shape (n, 2 * channels of the stem and the first three stages)
         Columns as in `feature_names`; the spread is log(1 + SD).
     """
-    network.eval()
-    device = next(network.parameters()).device
+    device = compute_device()
+    network.eval().to(device)
     rows = np.asarray(rows, dtype=np.int64)
     features = np.empty((len(rows), len(feature_names(network))), dtype=np.float32)
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):

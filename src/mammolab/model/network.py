@@ -19,6 +19,11 @@ INITIALISATIONS = ("random", "imagenet")
 IMAGENET_WIDTH = 64
 
 
+def compute_device() -> torch.device:
+    """Return the accelerator where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 @dataclass(frozen=True)
 class NetworkConfig:
     """What fixes the architecture and its first weights.

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from mammolab.model.augment import load_images, normalise
-from mammolab.model.network import ResNet18
+from mammolab.model.network import ResNet18, compute_device
 
 
 def score_images(
@@ -18,7 +18,7 @@ def score_images(
     Parameters
     ----------
     network : ResNet18
-        Left in evaluation mode.
+        Left in evaluation mode, on the accelerator where there is one.
     store : uint8 array, shape (n_images, h, w)
     rows : int array, shape (n,)
         Positions in `store`.
@@ -28,8 +28,8 @@ def score_images(
     -------
     float array, shape (n,)
     """
-    network.eval()
-    device = next(network.parameters()).device
+    device = compute_device()
+    network.eval().to(device)
     rows = np.asarray(rows, dtype=np.int64)
     logits = np.empty(len(rows), dtype=np.float64)
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):

@@ -40,11 +40,11 @@ class TrainingConfig:
         CPU threads; fixed, because sums over a different number round differently.
     """
 
-    batch_size: int = 24
-    micro_batch_size: int = 12
-    epochs: int = 10
-    steps_per_epoch: int = 60
-    learning_rate: float = 2e-3
+    batch_size: int
+    micro_batch_size: int
+    epochs: int
+    steps_per_epoch: int
+    learning_rate: float
     weight_decay: float = 1e-2
     gradient_norm: float = 1.0
     average_decay: float = 0.98

@@ -61,7 +61,7 @@ class Chapter:
             would then not be run again when the table changes.
         """
         stage = graph.STAGES[self.name]
-        if table not in stage.inputs + stage.outputs and not table.startswith("results_"):
+        if table not in stage.inputs + stage.outputs:
             raise ValueError(
                 f"{self.name} reads the table '{table}', which pipeline/graph.py does not list "
                 f"among its inputs: {', '.join(filter(graph.is_table, stage.inputs))}"

@@ -25,14 +25,21 @@ class Stage:
         taken from there. numbers/<chapter>.json is an output of every chapter and goes unsaid.
     threads : int
         Cores the chapter can use; it is given no more than the run has.
+    figures : tuple of str
+        Names of the figures it draws.
+    sources : tuple of str
+        Files of the repository, beside Python code, that shape what it makes.
     """
 
     question: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     threads: int = 1
+    figures: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
+MANUSCRIPT = "20_manuscript"
 RAW_TABLES = (
     "raw/export.json",
     "raw/ehr/patients.csv",
@@ -54,17 +61,20 @@ STAGES: dict[str, Stage] = {
         inputs=(),
         outputs=RAW_TABLES + TRUTH_TABLES,
         threads=MANY,
+        figures=("targets",),
     ),
     "02_cohort": Stage(
         "Who is studied, and with which labels and follow-up?",
         inputs=RAW_TABLES,
         outputs=("patients", "exams", "diagnoses", "cohort", "cohort_flow", "outcomes"),
+        figures=("flow", "composition"),
     ),
     "03_images": Stage(
         "How does a DICOM file become a model's input?",
         inputs=("raw/export.json", "cohort", "cohort_flow"),
         outputs=("dicom_index", "images", "images.npy", "flow"),
         threads=MANY,
+        figures=("contact_sheet",),
     ),
     "04_detection": Stage(
         "How well does a network trained on single images find cancer?",
@@ -73,23 +83,32 @@ STAGES: dict[str, Stage] = {
             "predictions_detection",
             "models/detector/model.safetensors",
             "models/detector/config.json",
+            "results_04_detection",
         ),
         threads=MANY,
+        figures=("training", "roc"),
     ),
     "06_calibration": Stage(
         "How does one get from balanced batches back to real incidence?",
         inputs=("cohort", "predictions_detection"),
-        outputs=("predictions_calibrated", "models/detector/calibrator.json"),
+        outputs=(
+            "predictions_calibrated",
+            "models/detector/calibrator.json",
+            "results_06_calibration",
+        ),
+        figures=("reliability",),
     ),
     "07_triage": Stage(
         "How many mammograms may go unread, and at what cost?",
         inputs=("cohort", "predictions_calibrated"),
-        outputs=("triage",),
+        outputs=("triage", "results_07_triage"),
+        figures=("threshold", "readers", "percentiles"),
     ),
     "08_subgroups": Stage(
         "For whom does it work less well?",
         inputs=("cohort", "predictions_calibrated", "triage"),
-        outputs=(),
+        outputs=("results_08_subgroups",),
+        figures=("forest",),
     ),
     "09_risk": Stage(
         "Who gets cancer within five years?",
@@ -102,20 +121,30 @@ STAGES: dict[str, Stage] = {
             "models/detector/model.safetensors",
             "models/detector/config.json",
         ),
-        outputs=("predictions_risk", "models/risk_image/model.json"),
+        outputs=(
+            "predictions_risk",
+            "models/risk/factors.json",
+            "models/risk/texture.json",
+            "models/risk/image.json",
+            "models/risk/hybrid.json",
+            "results_09_risk",
+        ),
         threads=MANY,
+        figures=("auc", "incidence"),
+        sources=("paper/published.csv", "src/mammolab/risk/gail_constants.json"),
     ),
     "11_pitfalls_data": Stage(
         "How does one fool oneself with data?",
         inputs=("cohort", "images", "images.npy", "predictions_calibrated"),
-        outputs=(),
+        outputs=("results_11_pitfalls_data",),
         threads=MANY,
+        figures=("composition", "enriched"),
     ),
-    "20_manuscript": Stage(
+    MANUSCRIPT: Stage(
         "Is anything missing, and what does the paper look like?",
         inputs=(
+            "raw/export.json",
             "cohort",
-            "flow",
             *(
                 f"numbers/{chapter}.json"
                 for chapter in (
@@ -132,6 +161,12 @@ STAGES: dict[str, Stage] = {
             ),
         ),
         outputs=("numbers.json", "results", "paper.pdf"),
+        sources=(
+            "paper/paper.typ",
+            "paper/template.typ",
+            "paper/references.bib",
+            "paper/published.csv",
+        ),
     ),
 }
 
@@ -186,7 +221,11 @@ def done_marker(chapter: str) -> str:
 
 def outputs_of(chapter: str) -> tuple[str, ...]:
     """Return every artefact a chapter writes, its done marker last."""
-    return (*STAGES[chapter].outputs, done_marker(chapter))
+    stage = STAGES[chapter]
+    figures = (
+        f"figures/{chapter}_{name}.{kind}" for name in stage.figures for kind in ("svg", "json")
+    )
+    return (*stage.outputs, *figures, done_marker(chapter))
 
 
 def producer_of(artefact: str) -> str | None:

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import os
 import subprocess
 from functools import cache
 from importlib import metadata
@@ -11,7 +12,7 @@ from pathlib import Path
 from mammolab.files import write_json
 from mammolab.paths import RunPaths, notebook_path, repository_root
 from mammolab.pipeline import graph
-from mammolab.pipeline.notebook import code_cells, declared_parameters
+from mammolab.pipeline.notebook import code_cells
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # What decides which chapter runs, and when, changes no chapter's result.
@@ -100,21 +101,34 @@ def modules_of(sources: list[str]) -> list[str]:
 
 
 def code_digest(chapter: str) -> str:
-    """Digest a chapter's code: its notebook's code cells and all it imports from this package.
+    """Digest a chapter's code: its notebook's code cells, all it imports from this package, and
+    the other files of the repository that shape what it makes (`Stage.sources`).
 
     Saving a notebook with outputs, or rewording its prose, leaves the digest as it is; an edit to
     a module changes the digest of just the chapters that import it.
     """
     cells = code_cells(notebook_path(chapter))
-    modules = (_module_file(module) for module in modules_of(cells))
-    return digest_text("\0".join([*cells, *(path.read_text(encoding="utf-8") for path in modules)]))
+    files = [_module_file(module) for module in modules_of(cells)]
+    files += [repository_root() / name for name in graph.STAGES[chapter].sources]
+    return digest_text("\0".join([*cells, *(path.read_text(encoding="utf-8") for path in files)]))
+
+
+def folder_digest(folder: Path) -> str:
+    """Digest the names, sizes and times of all files below a folder: cheap, and enough to notice
+    that files came, went or changed."""
+    entries = []
+    for place, _, names in os.walk(folder):
+        for name in names:
+            status = os.stat(os.path.join(place, name))
+            entries.append(f"{os.path.join(place, name)} {status.st_size} {status.st_mtime_ns}")
+    return digest_text("\n".join(sorted(entries)))
 
 
 def input_digests(paths: dict[str, Path]) -> dict[str, str]:
     """Return the SHA-256 of each input by its name.
 
-    Files above 64 MiB (the image store) are passed over: the tables that describe them hold a
-    digest of every source file and of the preprocessing.
+    Files above 64 MiB (the image store) are passed over: the table `images` says what is in it and
+    by which preprocessing, and `dicom_index` holds a digest of every source file.
     """
     return {
         name: digest_file(path)
@@ -124,15 +138,25 @@ def input_digests(paths: dict[str, Path]) -> dict[str, str]:
 
 
 def run_timing(paths: RunPaths) -> dict[str, float]:
-    """Summarise timing/*.json of a run.
+    """Summarise timing/*.json of a run: what it took to make what the manuscript gathers.
 
     Returns
     -------
     dict
         `wall_s` (sum over chapters, seconds), `peak_rss_gb` (the highest of any chapter) and
-        `cores` (the most any chapter was given).
+        `cores` (the most any chapter was given). The manuscript itself does not count: it would
+        have to know its own time before it ends.
     """
-    records = [json.loads(path.read_text()) for path in sorted(paths.timing.glob("*.json"))]
+    gathered = [
+        name.split("/")[1]
+        for name in graph.STAGES[graph.MANUSCRIPT].inputs
+        if name.startswith("numbers/")
+    ]
+    records = [
+        json.loads(path.read_text())
+        for path in sorted(paths.timing.glob("*.json"))
+        if path.name in gathered
+    ]
     return {
         "wall_s": round(sum(record["wall_s"] for record in records), 1),
         "peak_rss_gb": max((record["peak_rss_gb"] for record in records), default=0.0),
@@ -181,7 +205,8 @@ def write_provenance(paths: RunPaths, run: dict, raw: Path) -> None:
         for name in graph.STAGES[chapter].inputs
         if name.startswith("raw/")
     }
-    timing = {
+    # Each chapter left its own record when it ended: one that was not rebuilt keeps its old one.
+    records = {
         path.stem: json.loads(path.read_text()) for path in sorted(paths.timing.glob("*.json"))
     }
     write_json(
@@ -189,15 +214,10 @@ def write_provenance(paths: RunPaths, run: dict, raw: Path) -> None:
         {
             "profile": run["profile"],
             "seed": run["seed"],
-            "parameters": {
-                chapter: declared_parameters(notebook_path(chapter)) | run["parameters"][chapter]
-                for chapter in chapters
-            },
-            "code_digest": {chapter: code_digest(chapter) for chapter in chapters},
+            "chapters": {name: records[name] for name in records if name in chapters},
             "git_revision": git_revision(),
             "packages": package_versions(),
             "raw": input_digests(raw_files),
-            "timing": {name: timing[name] for name in timing if name in chapters},
             "total": run_timing(paths),
         },
     )

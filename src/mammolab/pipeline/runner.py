@@ -17,15 +17,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mammolab import errors
-from mammolab.files import write_json
+from mammolab.files import write_json, write_whole
 from mammolab.paths import RunPaths, notebook_path, repository_root, run_root
 from mammolab.pipeline import graph
 from mammolab.pipeline.kernel import die_with_parent
-from mammolab.pipeline.notebook import code_cells
+from mammolab.pipeline.notebook import code_cells, declared_parameters
+from mammolab.pipeline.provenance import code_digest
 
 # jsonschema checks web addresses with this package where it is installed, and importing it
 # compiles a grammar for a second; notebooks' metadata have no address to check.
 sys.modules["rfc3987_syntax"] = None
+# Numerical libraries always use as many threads, whatever the machine has: sums over another number
+# of threads round differently. Chapters that can use more say so by a parameter of their own.
+NUMERIC_THREADS = "2"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 SAMPLE_S = 0.5
 LONGEST_FOLDER = 70
@@ -137,7 +141,7 @@ def without_progress_lines(path: Path) -> None:
                 output.text = "".join(x for x in lines if not x.startswith(PROGRESS_MARK))
         if "outputs" in cell:
             cell.outputs = [o for o in cell.outputs if o.output_type != "stream" or o.text]
-    nbformat.write(notebook, path)
+    write_whole(path, lambda temporary: nbformat.write(notebook, temporary))
 
 
 def write_html(path: Path) -> None:
@@ -147,7 +151,9 @@ def write_html(path: Path) -> None:
     addresses = ("require_js", "mathjax", "mermaid_js", "mermaid_layout_elk_js")
     exporter = HTMLExporter(**{f"{name}_url": "" for name in addresses})
     page, _ = exporter.from_filename(str(path))
-    path.with_suffix(".html").write_text(page, encoding="utf-8")
+    write_whole(
+        path.with_suffix(".html"), lambda temporary: temporary.write_text(page, encoding="utf-8")
+    )
 
 
 def describe_failure(error, executed: Path) -> dict:
@@ -234,7 +240,7 @@ def run_chapter(chapter: str, paths: RunPaths, parameters: dict, threads: int) -
     events = Events(paths.logs / "events.jsonl", chapter)
     executed = paths.notebooks / f"{chapter}.ipynb"
     executed.parent.mkdir(parents=True, exist_ok=True)
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, NUMERIC_THREADS))
     start = time.time()
     events.send("start")
     try:
@@ -259,6 +265,8 @@ def run_chapter(chapter: str, paths: RunPaths, parameters: dict, threads: int) -
         "wall_s": round(end - start, 2),
         "peak_rss_gb": memory["peak_rss_gb"],
         "cores": threads,
+        "parameters": declared_parameters(notebook_path(chapter)) | parameters,
+        "code_digest": code_digest(chapter),
     }
     write_json(paths.timing / f"{chapter}.json", record)
     without_progress_lines(executed)

@@ -53,7 +53,7 @@ def gather_numbers(run: RunPaths, facts: Mapping[str, object], code_digest: str)
             raise InputError(
                 f"the number {key} comes from {merged[key]['chapter']}, but the manuscript makes it"
             )
-        merged[key] = num.plain_number(value, num.MANUSCRIPT)
+        merged[key] = num.plain_number(value, num.MANUSCRIPT) | {"code_digest": code_digest}
     return dict(sorted(merged.items()))
 
 

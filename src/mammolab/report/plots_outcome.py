@@ -34,7 +34,8 @@ def forest(
     ax : Axes
     data : DataFrame, one row a subgroup, in the order to draw
         group (heading, such as "Age, years"; "" for the whole sample), subgroup, estimate,
-        ci_low, ci_high; optional n_events (cancers), written beside each.
+        ci_low, ci_high (NaN where too few to estimate); optional n_events (cancers), written beside
+        each.
     xlabel : str
     reference : float, optional
         A vertical line, say the estimate in the whole sample.
@@ -75,7 +76,10 @@ def forest(
         share = 0.5 if not np.isfinite(events[i]) else np.sqrt(events[i] / largest)
         size = 5 if whole else 2.5 + 2.5 * share
         ax.plot(estimate[i], y, "D" if whole else "s", color=colour, ms=size)
-        text_beside(ax, y, 6, interval_text(estimate[i], low[i], high[i], digits))
+        if np.isfinite(estimate[i]):
+            text_beside(ax, y, 6, interval_text(estimate[i], low[i], high[i], digits))
+        else:
+            text_beside(ax, y, 6, "too few", color=COLOURS["published"])
         if np.isfinite(events[i]):
             text_beside(ax, y, 98, f"{events[i]:,.0f}", ha="right")
         ticks.append(y)
@@ -181,13 +185,13 @@ def pitfall_dumbbell(ax: Axes, data: pd.DataFrame, xlabel: str = "AUC") -> Axes:
             ends = numeric(data, f"{name}_low")[row], numeric(data, f"{name}_high")[row]
             ax.plot(ends, [row, row], color=colour, lw=0.9)
             ax.plot(values[row], row, "o", color=colour, ms=5.5, mec="white", mew=0.6)
-            side = 1 if values[row] >= (reported[row] + true[row]) / 2 else -1
+            right = values[row] > min(reported[row], true[row])
             ax.annotate(
                 f"{values[row]:.2f}",
                 (values[row], row),
-                xytext=(side * 3, 6),
+                xytext=(1 if right else -1, 6),
                 textcoords="offset points",
-                ha="center",
+                ha="left" if right else "right",
                 fontsize=6,
                 color=colour,
             )
@@ -196,9 +200,9 @@ def pitfall_dumbbell(ax: Axes, data: pd.DataFrame, xlabel: str = "AUC") -> Axes:
                 ax.annotate(
                     name,
                     (values[row], row),
-                    xytext=(0, 14),
+                    xytext=(0, 15),
                     textcoords="offset points",
-                    ha="center",
+                    ha="left" if values[row] > min(reported[row], true[row]) else "right",
                     fontsize=6.5,
                     weight="bold",
                     color=colour,

@@ -166,10 +166,11 @@ def triage_threshold(
     if target_sensitivity is not None:
         ax.axhline(target_sensitivity, color=COLOURS["published"], lw=0.6)
         ax.text(
-            0.01,
+            0.99,
             target_sensitivity - 0.012,
             f"target {100 * target_sensitivity:g}%",
             transform=ax.get_yaxis_transform(),
+            ha="right",
             va="top",
             fontsize=6,
             color=COLOURS["published"],

@@ -6,14 +6,16 @@ import pandas as pd
 
 from mammolab.data.outcomes import CANCER, CENSORED
 
+HORIZON_YEARS = 5.0  # as published; "five-year" is in the names of results
+OLDEST_AGE_YEARS = 90 - HORIZON_YEARS  # the published rates of the Gail model end at 90
+
 
 def risk_cohort(
     cohort: pd.DataFrame,
     outcomes: pd.DataFrame,
     patients: pd.DataFrame,
-    horizon_years: float = 5.0,
-    min_follow_up_years: float = 3.0,
-    exclude_first_years: float = 1.0,
+    min_follow_up_years: float,
+    exclude_first_years: float,
 ) -> pd.DataFrame:
     """Return the exams of healthy women with the woman's record and what became of her.
 
@@ -21,11 +23,10 @@ def risk_cohort(
     ----------
     cohort, outcomes, patients : DataFrame
         Tables of those names.
-    horizon_years : float
-        A cancer counts if it comes within so many years.
     min_follow_up_years : float
         An exam without a cancer by the horizon counts if the woman was followed, or had died, by
-        then; three years in the published work. Who is lost later is censored.
+        then; three years in the published work. Who is lost later is censored. Leaving out those
+        lost sooner, but not the cancers of those years, raises the incidence a little.
     exclude_first_years : float
         Exams followed by a cancer sooner than this are left out: there the image shows the cancer
         and not its risk. 0 keeps them.
@@ -33,7 +34,7 @@ def risk_cohort(
     Returns
     -------
     DataFrame
-        The cohort's columns, time_years and event (0 censored, 1 cancer, 2 death), the patient's
+        Exams up to the age of 85, with the cohort's columns, time_years and event (0 censored, 1 cancer, 2 death), the patient's
         record, and cancer_by_horizon (bool).
     """
     frame = cohort.merge(
@@ -42,11 +43,12 @@ def risk_cohort(
     record = patients.drop(columns="race_ethnicity", errors="ignore")  # the cohort has it
     frame = frame.merge(record, on="patient_id", validate="many_to_one")
     cancer = frame["event"] == CANCER
-    frame["cancer_by_horizon"] = cancer & (frame["time_years"] <= horizon_years)
+    frame["cancer_by_horizon"] = cancer & (frame["time_years"] <= HORIZON_YEARS)
     too_soon = (cancer & (frame["time_years"] <= exclude_first_years)) | (
         frame["cancer_within_1y"].astype(bool) & (exclude_first_years > 0)
     )
     unfollowed = (
         ~cancer & (frame["event"] == CENSORED) & (frame["time_years"] < min_follow_up_years)
     )
-    return frame[~too_soon & ~unfollowed].reset_index(drop=True)
+    too_old = frame["age_years"] > OLDEST_AGE_YEARS
+    return frame[~too_soon & ~unfollowed & ~too_old].reset_index(drop=True)

@@ -449,11 +449,6 @@ MISSING = Parameter(
 )
 BRCA_TESTED = Parameter({"carrier": 0.60, "other": 0.06}, "share", "women with a known BRCA result")
 
-# ---- pixels pulled from the archive --------------------------------------------------------
-PIXELS_PRECANCER = Parameter(0.30, "probability", "exams with a recorded cancer in 1-5 years")
-PIXELS_REST = Parameter(0.031, "probability", "all other exams")
-
-
 def parameter_table() -> pd.DataFrame:
     """List every constant of the world: name, value, unit, meaning, source.
 

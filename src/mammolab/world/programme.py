@@ -72,8 +72,8 @@ class Programme:
 def simulate(
     n_women: int,
     seed: int,
-    p_precancer: float = p.PIXELS_PRECANCER.value,
-    p_rest: float = p.PIXELS_REST.value,
+    p_precancer: float,
+    p_rest: float,
 ) -> Programme:
     """Simulate a screening programme of `n_women` women with at least one exported exam.
 

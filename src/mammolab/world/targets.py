@@ -5,8 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mammolab.evaluate import Estimate
+from mammolab.evaluate.roc import auc_estimate
 from mammolab.world import parameters as p
 from mammolab.world import people
+from mammolab.world.attendance import DAYS_PER_YEAR
 from mammolab.world.programme import Programme
 
 Z = 1.959964  # 97.5% point of the normal distribution: intervals are at 95%
@@ -89,6 +92,21 @@ def measure(programme: Programme) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def best_risk_auc(programme: Programme) -> Estimate:
+    """AUC of the true five-year risk: what no model of these women can exceed but by chance.
+
+    Counted are screening exams that no cancer follows within a year, as in the risk chapter, with
+    the cancers of the next four years as they are, recorded or not. Clustered by woman.
+    """
+    screens = screening_exams(programme)
+    days = screens["days_to_diagnosis_true"]
+    screens = screens[~(days <= DAYS_PER_YEAR)]
+    cancer = screens["days_to_diagnosis_true"] <= 5 * DAYS_PER_YEAR
+    return auc_estimate(
+        screens["risk_5y_true"], cancer, patient_ids=screens["patient_id"]
+    )
 
 
 def screening_exams(programme: Programme) -> pd.DataFrame:
