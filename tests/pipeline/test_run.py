@@ -59,7 +59,8 @@ def edit(toy, chapter: str, change) -> None:
 def would_run(toy, *arguments: str) -> list[str]:
     code, out, err = run(toy, "--dry-run", *arguments)
     assert code == 0, err
-    return out.split("\n")[:-1]
+    lines = out.splitlines()
+    return lines if "nothing to do" in out else [line.split()[0] for line in lines]
 
 
 def test_killed_run_leaves_no_process(story):
@@ -100,8 +101,9 @@ def test_what_a_run_leaves_behind(story):
     timing = json.loads((story.build / "timing" / "01_first.json").read_text())
     assert timing["wall_s"] > 0 and timing["peak_rss_gb"] > 0.01 and timing["cores"] == 1
     known = json.loads((story.build / "provenance.json").read_text())
-    assert known["parameters"]["01_first"] == {"run_dir": "build/demo", "seed": 7, "n": 3}
-    assert set(known["code_digest"]) == set(known["parameters"]) == set(known["timing"])
+    chapter = known["chapters"]["01_first"]
+    assert chapter["parameters"] == {"run_dir": "build/demo", "seed": 7, "n": 3}
+    assert len(chapter["code_digest"]) == 16
     assert "papermill" in known["packages"]
     number = json.loads((story.build / "numbers" / "01_first.json").read_text())
     assert number == {"seed": 7}
