@@ -142,11 +142,11 @@ def triage_threshold(
         ax.plot(x, y, color=colour)
         at = np.interp(chosen, x, y)
         ax.plot(chosen, at, "o", color=colour, mec="white", ms=5)
-        # Below the upper curve and its target line, above the lower curve's axis.
+        # Beside the falling curve, which has left by then; below the rising one.
         ax.annotate(
             f"{100 * at:.1f}%",
             (chosen, at),
-            xytext=(5, -16 if at > 0.5 else -7),
+            xytext=(8, 3 if at > 0.5 else -7),
             fontsize=6.5,
             textcoords="offset points",
             color=colour,
