@@ -16,7 +16,7 @@ Sets up (once, in .venv) and rebuilds the paper from raw exports.
   ./run_all.sh                                   the demo, on an embedded synthetic programme
   ./run_all.sh --profile smoke                   everything, small
   ./run_all.sh 07_triage                         one chapter and all it needs (also: triage)
-  ./run_all.sh 07_triage -p triage.threshold_rule=certified -p triage.target_sensitivity=0.9
+  ./run_all.sh --run trial -p triage.threshold_rule=certified -p triage.target_sensitivity=0.9
   ./run_all.sh --run trial -p world.n_women=9000 into build/trial, beside the demo
   ./run_all.sh --dry-run                         say which chapters would run
   ./run_all.sh --profile configs/own_data.yaml   your own raw exports

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -35,12 +36,13 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def again(chapter: str, profile_text: str, run: str | None) -> str:
-    """Return the command that runs a chapter again in the same run."""
+def again(chapter: str, profile_text: str, run: str | None, overrides: list[str]) -> str:
+    """Return the command that runs a chapter again in the same run, with the same parameters."""
     command = f"./run_all.sh {chapter}"
     if profile_text != DEFAULT_PROFILE:
         command += f" --profile {profile_text}"
-    return command + (f" --run {run}" if run else "")
+    command += f" --run {run}" if run else ""
+    return " ".join([command, *(f"-p {shlex.quote(override)}" for override in overrides)])
 
 
 def copy_changed(sources: list[Path], folder: Path) -> None:
@@ -75,10 +77,12 @@ def finish(request: drive.Request, display: Display, console: Console) -> None:
     records = {
         path.stem: json.loads(path.read_text()) for path in sorted(paths.timing.glob("*.json"))
     }
-    console.print(timing_table(records, display.done, list(run["parameters"])))
+    chapters = list(run["parameters"])
+    asked_for = graph.with_ancestors(request.chapters, chapters)
+    console.print(timing_table(records, display.done, chapters, asked_for))
     if not display.planned:
-        console.print("nothing to do: everything is up to date")
-    if paths.paper.exists():
+        console.print(f"nothing to do: {', '.join(request.chapters) or 'everything'} is up to date")
+    if paths.paper.exists() and graph.MANUSCRIPT in asked_for:
         console.print(f"paper: {paths.paper}", soft_wrap=True)
 
 
@@ -159,7 +163,7 @@ def run(
         complete = drive.build(request, display)
     if not complete:
         raise typer.Exit(
-            report_failures(request, display, lambda c: again(c, profile_text, run_name))
+            report_failures(request, display, lambda c: again(c, profile_text, run_name, overrides or []))
         )
     whole = not wanted or graph.MANUSCRIPT in wanted
     if profile_text == DEFAULT_PROFILE and not overrides and not run_name and whole:

@@ -13,7 +13,13 @@ from pydicom.uid import JPEG2000Lossless, RLELossless
 from mammolab.data.cohort import CohortRules, build_cohort
 from mammolab.data.dicom import build_index
 from mammolab.data.pixels import to_model_input
-from mammolab.data.store import build_store, extend_flow, open_store, views_per_exam
+from mammolab.data.store import (
+    build_store,
+    check_images_of_weighted_exams,
+    extend_flow,
+    open_store,
+    views_per_exam,
+)
 from mammolab.data.tables import read_export
 from mammolab.errors import InputError, MissingInput
 
@@ -157,3 +163,12 @@ def test_flow_with_images_adds_up(archive, tmp_path, tiny_rows, write_export):
     assert added.loc["exams for analysis", "reason"].startswith("1 exams with fewer than four")
     views = views_per_exam(images).set_index("exam_id")
     assert views["n_views"].tolist() == [4, 2] and views["complete"].tolist() == [True, False]
+
+
+def test_weights_without_images_stop_the_run():
+    cohort = pd.DataFrame({"exam_id": [f"E{i}" for i in range(40)], "has_pixels": True})
+    index = pd.DataFrame({"exam_id": [f"E{i}" for i in range(39)], "status": "ok"})
+    check_images_of_weighted_exams(cohort, index)  # one of forty may have lost its files
+    with pytest.raises(InputError, match="sampling_weight is given for 40 .* 3 of them .* E37"):
+        check_images_of_weighted_exams(cohort, index.head(37))
+    check_images_of_weighted_exams(cohort.assign(has_pixels=False), index.head(0))

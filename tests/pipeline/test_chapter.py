@@ -32,7 +32,7 @@ def chapter(toy):
 
 def test_missing_input_names_the_command(toy):
     namespace = {"run_dir": "build/demo", "seed": 7, "share": 0.5, "careful": True, "mistake": ""}
-    with pytest.raises(MissingInput, match=r"which 01_first writes: run `./run_all.sh 01_first`"):
+    with pytest.raises(MissingInput, match=r"needs raw/a.txt .* run `./run_all.sh 01_first` first"):
         open_chapter("02_second", namespace)
     (toy.root / "configs" / "smoke.yaml").write_text("name: smoke\n")
     with pytest.raises(MissingInput, match=r"`./run_all.sh 01_first --profile smoke`"):

@@ -14,7 +14,9 @@ from mammolab.data.header import Rejected, read_mammogram
 from mammolab.data.pixels import preprocessing_hash, to_model_input
 from mammolab.data.workers import contained_map
 from mammolab.errors import InputError, MissingInput
-from mammolab.schemas import COLUMNS, check
+from mammolab.schemas import COLUMNS, IDS_SHOWN, check
+
+MOST_LOST = 0.05  # share of exams with a weight that may lack images (assumption)
 
 IMAGES_AT_A_TIME = 1024  # when rows are moved up over failed ones
 
@@ -170,6 +172,30 @@ def _keep_rows(path: Path, kept: np.ndarray) -> None:
         os.replace(shorter, path)
     finally:
         shorter.unlink(missing_ok=True)
+
+
+def check_images_of_weighted_exams(cohort: pd.DataFrame, index: pd.DataFrame) -> None:
+    """Stop where many exams carry a sampling weight and have no image.
+
+    The weights would then stand for exams that no analysis sees. A few may lose all their files.
+
+    Parameters
+    ----------
+    cohort, index : tables `cohort` and `dicom_index`.
+
+    Raises
+    ------
+    InputError : more than one exam in twenty with a weight has no accepted file.
+    """
+    weighted = cohort[cohort["has_pixels"]]
+    accepted = set(index.loc[index["status"] == "ok", "exam_id"])
+    without = weighted.loc[~weighted["exam_id"].isin(accepted), "exam_id"]
+    if len(without) > MOST_LOST * len(weighted):
+        raise InputError(
+            f"ehr/exams.csv: column sampling_weight is given for {len(weighted)} exams of the cohort, "
+            f"but {len(without)} of them have no usable image in dicom/, among them "
+            f"{', '.join(without[:IDS_SHOWN])}; leave it blank where no pixels were pulled."
+        )
 
 
 def views_per_exam(images: pd.DataFrame) -> pd.DataFrame:

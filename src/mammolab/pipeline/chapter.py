@@ -248,19 +248,21 @@ def open_chapter(name: str, namespace: dict) -> Chapter:
         artefact: graph.artefact_path(artefact, paths.root, raw)
         for artefact in graph.inputs_of(name, chapters)
     }
-    for artefact, path in inputs.items():
-        if path.exists():
-            continue
-        maker = graph.producer_of(artefact)
-        if maker is None or maker not in chapters:
-            raise MissingInput(
-                f"{name} needs {path}, which is not there: check `raw` in the profile"
-            )
+    missing = {artefact: path for artefact, path in inputs.items() if not path.exists()}
+    makers = {graph.producer_of(artefact) for artefact in missing}
+    if makers - set(chapters):
         raise MissingInput(
-            f"{name} needs {artefact} of the run '{paths.name}', which {maker} writes: "
-            f"run `{command_for(maker, paths)}` first"
+            f"{name} needs {', '.join(map(str, missing.values()))}, which is not there: check `raw` "
+            "in the profile"
+        )
+    if missing:
+        last = max(makers, key=chapters.index)  # running it makes all it needs itself
+        raise MissingInput(
+            f"{name} needs {', '.join(missing)} of the run '{paths.name}': run "
+            f"`{command_for(last, paths)}` first, or name another run in `run_dir`"
         )
     use_style()
+    pd.set_option("display.precision", 3, "display.max_colwidth", None)
     return Chapter(
         name=name,
         paths=paths,

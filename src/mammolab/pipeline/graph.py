@@ -249,6 +249,17 @@ def chapters_of_run(own_raw: bool) -> list[str]:
     return [chapter for chapter in STAGES if not (own_raw and chapter in makes_raw)]
 
 
+def with_ancestors(wanted: tuple[str, ...], chapters: list[str]) -> set[str]:
+    """Return the wanted chapters of a run and all they need; all of the run's when none is named."""
+    todo, found = list(wanted or chapters), set()
+    while todo:
+        chapter = todo.pop()
+        found.add(chapter)
+        makers = {producer_of(artefact) for artefact in inputs_of(chapter, chapters)}
+        todo += [maker for maker in makers & set(chapters) if maker not in found]
+    return found
+
+
 def inputs_of(chapter: str, chapters: list[str]) -> list[str]:
     """Return what a chapter reads in a run of `chapters` (the markers of absent chapters drop)."""
     absent = {done_marker(other) for other in STAGES if other not in chapters}

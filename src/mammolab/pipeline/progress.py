@@ -144,7 +144,9 @@ def failure_report(event: dict, command: str) -> str:
     return "\n".join(lines)
 
 
-def timing_table(records: dict[str, dict], ran: dict[str, float], chapters: list[str]) -> Table:
+def timing_table(
+    records: dict[str, dict], ran: dict[str, float], chapters: list[str], asked_for: set[str]
+) -> Table:
     """Tabulate the chapters of a run: wall time, peak memory, and whether each ran just now.
 
     Parameters
@@ -155,6 +157,8 @@ def timing_table(records: dict[str, dict], ran: dict[str, float], chapters: list
         Chapters that ran just now.
     chapters : list of str
         All chapters of the run, in order.
+    asked_for : set of str
+        Those this call brought up to date; of the others it knows nothing.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("chapter")
@@ -168,5 +172,6 @@ def timing_table(records: dict[str, dict], ran: dict[str, float], chapters: list
             continue
         memory = f"{record['peak_rss_gb']:.2f} GB"
         state = "ran" if chapter in ran else "up to date"
+        state = state if chapter in asked_for else "not asked for"
         table.add_row(chapter, seconds(record["wall_s"]), memory, state)
     return table

@@ -111,7 +111,7 @@ def comparison(published: pd.DataFrame, numbers: dict[str, dict], truth_known: b
         return _estimate(entry["value"], entry.get("ci_low"), entry.get("ci_high"))
 
     shown = published[published["section"] != ""]
-    return [
+    rows = [
         {
             **{name: row[name] for name in ("section", "item", "format", "mark", "source", "note")},
             "digits": int(row["digits"]),
@@ -121,6 +121,7 @@ def comparison(published: pd.DataFrame, numbers: dict[str, dict], truth_known: b
         }
         for _, row in shown.iterrows()
     ]
+    return [row for row in rows if row["published"] or row["run"] or row["truth"]]
 
 
 def compared_numbers(published: pd.DataFrame) -> set[str]:
