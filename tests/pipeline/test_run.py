@@ -13,7 +13,7 @@ import pytest
 
 from .conftest import write_toy
 
-PATIENCE_S = 60
+PATIENCE_S = 180
 
 
 @pytest.fixture(scope="module")
