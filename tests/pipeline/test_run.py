@@ -14,6 +14,11 @@ import pytest
 from .conftest import write_toy
 
 PATIENCE_S = 180
+# Tests run in the background of a shell have inherited that interrupts are ignored.
+COMMAND_LINE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from mammolab.cli import main; main()"
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +29,11 @@ def story(tmp_path_factory):
 
 def start(toy, *arguments: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "mammolab.cli", "run", "--cores", "2", *arguments],
+        [sys.executable, "-c", COMMAND_LINE, "run", "--cores", "2", *arguments],
         env=os.environ | {"MAMMOLAB_ROOT": str(toy.root)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A test run in the background of a shell has inherited that interrupts are ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
