@@ -40,7 +40,7 @@ TARGETS = (
     Target("size_screen_mm", 13.0, 1.0, "mm", "12-14 mm; 14.0 in Weedon-Fekjaer 2008"),
     Target("size_interval_mm", 20.9, 3.0, "mm", "Weedon-Fekjaer 2008"),
     Target("growth_10_to_20_mm_years", 1.7, 0.2, "years", "Weedon-Fekjaer 2008"),
-    Target("detection_odds_d_to_b", 0.25, 0.15, "odds ratio", "Kerlikowske 2018"),
+    Target("detection_odds_d_to_b", 0.25, 0.10, "odds ratio", "Kerlikowske 2018"),
     Target("dense_share", 0.43, 0.03, "share", "BCSC, Sprague 2014"),
     Target("dense_share_black", 0.37, 0.04, "share", "McCarthy et al."),
     Target("dense_share_asian", 0.66, 0.04, "share", "McCarthy et al."),
