@@ -1,10 +1,13 @@
 """Write requirements.lock and environment.yml from pyproject.toml: `python scripts/lock.py`.
 
-Needs uv and the network. The lock is used as constraints, for pip, uv and conda alike.
+Packages already locked keep their versions; `python scripts/lock.py --upgrade` takes the newest
+that fit together. Needs uv and the network. The lock is used as constraints, for pip, uv and
+conda alike.
 """
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -14,10 +17,13 @@ COMPILE = "uv pip compile pyproject.toml --extra test --extra slurm --universal 
 HEADER = "# Constraints for pip and uv, made by scripts/lock.py: do not edit.\n"
 
 
-def lock() -> str:
-    """Return the text of requirements.lock for the newest packages that fit together."""
-    command = [*COMPILE.split(), "--no-header", "--quiet", "--upgrade", "--python-version", "3.11"]
-    pins = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+def lock(options: list[str]) -> str:
+    """Return the text of requirements.lock; `options` go to uv."""
+    command = [*COMPILE.split(), "--no-header", "--quiet", "--python-version", "3.11", *options]
+    # uv keeps the versions that it finds in its output file
+    command += ["--output-file", "requirements.lock"]
+    subprocess.run(command, cwd=ROOT, check=True)
+    pins = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     kept = [line for line in pins.splitlines(keepends=True) if not CUDA_ONLY.match(line)]
     return HEADER + "".join(kept)
 
@@ -39,5 +45,5 @@ def environment() -> str:
 
 
 if __name__ == "__main__":
-    (ROOT / "requirements.lock").write_text(lock(), encoding="utf-8")
+    (ROOT / "requirements.lock").write_text(lock(sys.argv[1:]), encoding="utf-8")
     (ROOT / "environment.yml").write_text(environment(), encoding="utf-8")
