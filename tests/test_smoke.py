@@ -109,7 +109,9 @@ def test_sampling_weights_stand_for_the_cohort(smoke):
     cohort = read_table(smoke.table("cohort"), "cohort")
     cancer = cohort["cancer_within_1y"]
     pulled = cohort["has_pixels"]
-    assert cohort.loc[cancer & pulled, "sampling_weight"].sum() == pytest.approx(cancer.sum(), rel=0.03)
+    assert cohort.loc[cancer & pulled, "sampling_weight"].sum() == pytest.approx(
+        cancer.sum(), rel=0.03
+    )
     stands_for = cohort.loc[~cancer & pulled, "sampling_weight"].sum()
     assert stands_for == pytest.approx((~cancer).sum(), rel=0.2)
 

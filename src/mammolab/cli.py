@@ -163,7 +163,9 @@ def run(
         complete = drive.build(request, display)
     if not complete:
         raise typer.Exit(
-            report_failures(request, display, lambda c: again(c, profile_text, run_name, overrides or []))
+            report_failures(
+                request, display, lambda c: again(c, profile_text, run_name, overrides or [])
+            )
         )
     whole = not wanted or graph.MANUSCRIPT in wanted
     if profile_text == DEFAULT_PROFILE and not overrides and not run_name and whole:

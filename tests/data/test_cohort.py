@@ -6,7 +6,7 @@ import pytest
 
 from mammolab.data.cohort import CohortRules, age_band, build_cohort
 from mammolab.data.outcomes import build_outcomes
-from mammolab.data.splits import assign_split, balance_table, check_split
+from mammolab.data.splits import assign_split, balance_table, check_split, split_bootstrap
 from mammolab.data.tables import read_export
 from mammolab.errors import InputError
 
@@ -64,7 +64,9 @@ def test_flow_by_hand(raw):
 
 
 def test_no_age_limit_keeps_the_young(raw):
-    cohort = build_cohort(raw, CohortRules(FRACTIONS, min_age_years=None)).cohort.set_index("exam_id")
+    cohort = build_cohort(raw, CohortRules(FRACTIONS, min_age_years=None)).cohort.set_index(
+        "exam_id"
+    )
     assert cohort.loc["E06", "age_band"] == "<40"
 
 
@@ -197,3 +199,19 @@ def test_balance_table_adds_up(raw):
     table = balance_table(cohort)
     assert table["n_exams"].sum() == 5 and table["n_cancers"].sum() == 2
     assert table["n_patients"].sum() == 4
+
+
+def test_every_chapter_draws_the_same_women_whatever_its_rows_or_replicates():
+    cohort = pd.DataFrame(
+        {
+            "patient_id": [f"P{i % 40:02d}" for i in range(120)],
+            "split": ["test" if i % 40 < 25 else "dev" for i in range(120)],
+        }
+    )
+    long = split_bootstrap(cohort, "test", 60, seed=7)
+    short = split_bootstrap(cohort.sample(frac=1, random_state=0), "test", 20, seed=7)
+    assert list(long.patient_ids) == list(short.patient_ids) == [f"P{i:02d}" for i in range(25)]
+    assert (long.counts[:20] == short.counts).all()
+    assert (split_bootstrap(cohort, "test", 20, seed=8).counts != short.counts).any()
+    with pytest.raises(InputError, match="no patient is in the split 'train'; .* has dev, test"):
+        split_bootstrap(cohort, "train", 20, seed=7)

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
+from mammolab.evaluate.auc_bootstrap import auc_replicates
 from mammolab.evaluate.curves import (
     capture_in_top,
     roc_band,
     rule_out_curve,
     ruled_out_at_sensitivity,
 )
-from mammolab.evaluate.resampling import PatientBootstrap, auc_replicates
+from mammolab.evaluate.resampling import PatientBootstrap
 from mammolab.evaluate.roc import auc
 
 
@@ -37,7 +38,9 @@ def test_areas_under_the_replicates_spread_like_the_bootstrap_auc(sample):
     band = roc_band(score, label, patients, weight, bootstrap, 201)
     area = np.trapezoid(band.sensitivity, band.false_positive_rate)
     assert area == pytest.approx(auc(score, label, weight), abs=2e-3)
-    low, high = np.percentile(auc_replicates(score, label, patients, weight, bootstrap), [2.5, 97.5])
+    low, high = np.percentile(
+        auc_replicates(score, label, patients, weight, bootstrap), [2.5, 97.5]
+    )
     # a pointwise band holds the band of areas
     assert np.trapezoid(band.low, band.false_positive_rate) < low
     assert np.trapezoid(band.high, band.false_positive_rate) > high

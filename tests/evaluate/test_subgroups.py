@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from mammolab.evaluate import roc, subgroups
+from mammolab.evaluate import rates, subgroups
+from mammolab.evaluate.auc_bootstrap import auc_bootstrap
 from mammolab.evaluate.checks import Estimate
-from mammolab.evaluate.resampling import PatientBootstrap, auc_bootstrap
+from mammolab.evaluate.resampling import PatientBootstrap
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_shares_count_only_their_denominator(exams, bootstrap):
     assert row["n_exams"] == cancers_d.sum()
     assert row["n_events"] == (cancers_d & recall).sum()
     assert row["estimate"] == pytest.approx(recall[cancers_d].mean())
-    point = roc.operating_point(recall, exams["label"], exams["weight"])
+    point = rates.operating_point(recall, exams["label"], exams["weight"])
     assert table.loc["all", "estimate"] == pytest.approx(point.sensitivity)
     empty = table.loc["density=a & device=cedar"]
     assert np.isnan(empty["estimate"])

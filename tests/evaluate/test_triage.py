@@ -1,12 +1,12 @@
-"""Thresholds, certificates and the simulated clinic: hand cases, exact bounds, simulated truth."""
+"""The simulated clinic: hand cases, a published table, explicit resampling, simulated truth."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from scipy.stats import binom, norm
-from statsmodels.stats.proportion import proportion_confint
 
-from mammolab.errors import InputError
 from mammolab.evaluate import triage
+from mammolab.evaluate.checks import Estimate
+from mammolab.evaluate.paired import PairedCounts, mcnemar_test, noninferiority_test
 from mammolab.evaluate.resampling import PatientBootstrap
 
 
@@ -37,76 +37,213 @@ def result(clinic):
     )
 
 
-def test_cancers_needed_to_certify():
-    assert [triage.cancers_needed(s) for s in (0.98, 0.99, 0.995)] == [149, 299, 598]
-    for n_missed in (0, 1, 4):
-        needed = triage.cancers_needed(0.95, n_missed)
-        assert triage.certified_sensitivity(needed, n_missed) >= 0.95
-        assert triage.certified_sensitivity(needed - 1, n_missed) < 0.95
+EXAMS = pd.DataFrame(
+    [
+        # score, label, recall, patient, weight
+        (0.10, 1, 1, "A", 1),  # ruled out, lost
+        (0.20, 1, 0, "B", 1),  # ruled out, missed anyway
+        (0.50, 1, 1, "C", 1),  # read
+        (0.80, 1, 0, "D", 1),  # ruled in at the threshold, gained
+        (0.90, 1, 1, "E", 1),  # ruled in, caught anyway
+        (0.60, 1, 0, "F", 1),  # read, missed
+        (0.85, 1, 0, "N", 1),  # ruled in, gained
+        (0.10, 0, 1, "G", 2),  # ruled out, recall avoided
+        (0.20, 0, 0, "H", 2),  # ruled out
+        (0.30, 0, 0, "I", 2),  # read: at the threshold
+        (0.50, 0, 1, "J", 2),  # read
+        (0.90, 0, 0, "K", 2),  # ruled in, new false alarm
+        (0.95, 0, 1, "L", 2),  # ruled in, recalled anyway
+        (0.40, 0, 0, "E", 2),  # read: an earlier exam of a patient with cancer
+        (0.25, 0, 1, "M", 2),  # ruled out, recall avoided
+    ],
+    columns=["score", "label", "recall", "patient_ids", "sample_weight"],
+)
 
 
-def test_certified_sensitivity_is_the_one_sided_exact_bound():
-    for n_cancers, n_missed in ((20, 0), (159, 3), (191, 19)):
-        bound = triage.certified_sensitivity(n_cancers, n_missed)
-        expected, _ = proportion_confint(n_cancers - n_missed, n_cancers, 0.1, method="beta")
-        assert bound == pytest.approx(expected)
-    assert triage.certified_sensitivity(5, 5) == 0
-
-
-def test_the_three_rules_by_hand():
-    """Four cancers (one with two exams, of which the lower counts) and two others."""
-    score = [0.9, 0.5, 0.7, 0.3, 0.4, 0.1, 0.2]
-    label = [1, 1, 1, 1, 1, 0, 0]
-    ids = ["A", "B", "C", "C", "D", "E", "F"]
-    minimum = triage.minimum_threshold(score, label, ids)
-    assert (minimum.threshold, minimum.n_cancers, minimum.n_missed) == (0.3, 4, 0)
-    bootstrap = PatientBootstrap.draw(ids, 4000, seed=0)
-    mean = triage.mean_of_bootstrap_minima(score, label, ids, bootstrap)
-    order = ["C", "D", "B", "A"]  # by lowest score .3 .4 .5 .9
-    in_order = bootstrap.counts[:, bootstrap.columns(order)]
-    drawn = np.where(in_order > 0, [0.3, 0.4, 0.5, 0.9], np.inf)
-    minima = drawn.min(axis=1)
-    assert mean.threshold == pytest.approx(minima[np.isfinite(minima)].mean())
-    assert mean.threshold > minimum.threshold
-    assert mean.n_missed == 1
-    # certify one half with 60%: P(Bin(4, .5) <= 1) = .3125 <= .4 < P(Bin(4, .5) <= 2)
-    certified = triage.certified_threshold(score, label, ids, 0.5, confidence=0.6)
-    assert (certified.threshold, certified.n_missed) == (0.4, 1)
-    assert certified.certified_sensitivity >= 0.5
-    nobody = triage.certified_threshold(score, label, ids, 0.9)
-    assert (nobody.threshold, nobody.certified_sensitivity) == (-np.inf, 1.0)
-
-
-@pytest.mark.parametrize("decimals", [6, 1])
-def test_certified_threshold_keeps_its_promise(decimals):
-    """Over many dev sets the true sensitivity falls short in at most 5%, ties or none."""
-    rng = np.random.default_rng(3)
-    n_cancers, wanted, n_runs = 120, 0.95, 500
-    kept_promise, risk_of_bound = 0, 0
-    for _ in range(n_runs):
-        score = np.round(rng.normal(size=n_cancers), decimals)
-        rule = triage.certified_threshold(score, np.ones(n_cancers), np.arange(n_cancers), wanted)
-        # a new cancer is missed when its rounded score is below the threshold
-        true_sensitivity = norm.sf(rule.threshold - 0.5 * 10.0**-decimals)
-        kept_promise += true_sensitivity >= wanted
-        risk_of_bound += true_sensitivity < rule.certified_sensitivity
-    assert kept_promise / n_runs > 0.94
-    assert risk_of_bound / n_runs < 0.065
-
-
-def test_certified_threshold_is_the_largest():
-    n_cancers = 159
-    score = np.arange(n_cancers, dtype=float)
-    for wanted in (0.9, 0.95, 0.97):
-        rule = triage.certified_threshold(score, np.ones(n_cancers), np.arange(n_cancers), wanted)
-        assert binom.cdf(rule.n_missed, n_cancers, 1 - wanted) <= 0.05
-        assert binom.cdf(rule.n_missed + 1, n_cancers, 1 - wanted) > 0.05
-        assert rule.certified_sensitivity >= wanted
-    stretched = triage.certified_threshold(
-        np.exp(score / 50), np.ones(n_cancers), np.arange(n_cancers), 0.9
+def simulate(exams, rule_out, rule_in, bootstrap=None, **options):
+    if bootstrap is None:
+        bootstrap = PatientBootstrap.draw(exams["patient_ids"], 200, seed=0)
+    columns = {name: exams[name].to_numpy() for name in exams.columns}
+    return triage.simulate_two_thresholds(
+        rule_out=rule_out, rule_in=rule_in, bootstrap=bootstrap, **columns, **options
     )
-    plain = triage.certified_threshold(score, np.ones(n_cancers), np.arange(n_cancers), 0.9)
-    assert stretched.threshold == pytest.approx(np.exp(plain.threshold / 50))
+
+
+def estimates(result):
+    return {name: one for name, one in vars(result).items() if isinstance(one, Estimate)}
+
+
+def test_two_thresholds_by_hand():
+    """Seven cancers of weight 1, eight exams without of weight 2: 23 in all."""
+    result = simulate(EXAMS, 0.3, 0.8, readings_per_exam=2)
+    counts = {
+        "n_exams": 15,
+        "n_patients": 14,
+        "n_cancers": 7,
+        "n_ruled_out": 5,
+        "n_ruled_in": 5,
+        "n_cancers_ruled_out": 2,  # A, B
+        "n_cancers_ruled_in": 3,  # D, E, N
+        "n_cancers_missed_by_triage": 1,  # A
+        "n_cancers_gained_by_triage": 2,  # D, N
+    }
+    assert {name: getattr(result, name) for name in counts} == counts
+    rates = {
+        "sensitivity_without": 3 / 7,
+        "sensitivity_with": 4 / 7,
+        "sensitivity_difference": 1 / 7,
+        "specificity_without": 8 / 16,
+        "specificity_with": 10 / 16,
+        "specificity_difference": 2 / 16,
+        "recall_rate_without": 11 / 23,
+        "recall_rate_with": 10 / 23,
+        "recall_rate_difference": -1 / 23,
+        "ppv_without": 3 / 11,
+        "ppv_with": 4 / 10,
+        "ppv_difference": 4 / 10 - 3 / 11,
+        "fraction_ruled_out": 8 / 23,
+        "fraction_ruled_in": 7 / 23,
+        "fraction_read": 8 / 23,
+        "readings_saved_per_1000": 2000 * 15 / 23,
+        "gross_false_omission": 2 / 8,
+        "net_false_omission": 1 / 8,
+        "recalls_avoided": 5 / 11,
+        "enhanced_fraction": 4 / 12,
+        "enhanced_cancer_rate": 2 / 4,
+        "enhanced_share_of_missed": 2 / 4,
+    }
+    assert {name: one.value for name, one in estimates(result).items()} == pytest.approx(rates)
+    for name, one in estimates(result).items():
+        assert one.low <= one.value <= one.high, name
+    assert result.cancer_pairs == PairedCounts(2, 2, 1, 2)  # C E, D N, A, B F
+    assert result.other_pairs == PairedCounts(2, 1, 2, 3)  # J L, K, G M, H I E
+    assert mcnemar_test(result.cancer_pairs).p_exact == 1
+    assert result.noninferiority.difference.value == pytest.approx(1 / 7)
+    assert result.noninferiority == noninferiority_test(result.cancer_pairs, 0.05)
+    assert result.published_noninferiority.t > 0
+    assert (result.rule_out, result.rule_in, result.threshold) == (0.3, 0.8, 0.3)
+    once = simulate(EXAMS, 0.3, 0.8).readings_saved_per_1000
+    twice = result.readings_saved_per_1000
+    assert (2 * once.low, 2 * once.high) == pytest.approx(twice.ci)
+    assert twice.low == pytest.approx(2000 * (1 - result.fraction_read.high))
+
+
+def test_one_threshold_alone_by_hand():
+    """Nothing ruled in: the readers' decisions stand above .3; nothing ruled out: below .8."""
+    only_out = simulate(EXAMS, 0.3, np.inf)
+    assert only_out.sensitivity_with.value == pytest.approx(2 / 7)
+    assert (only_out.n_ruled_in, only_out.n_cancers_gained_by_triage) == (0, 0)
+    assert only_out.fraction_read.value == pytest.approx(15 / 23)
+    assert only_out.enhanced_fraction.value == 0
+    assert np.isnan(only_out.enhanced_cancer_rate.value)
+    only_in = simulate(EXAMS, -np.inf, 0.8)
+    assert only_in.sensitivity_with.value == pytest.approx(5 / 7)
+    assert (only_in.n_ruled_out, only_in.n_cancers_missed_by_triage) == (0, 0)
+    assert only_in.recalls_avoided.value == 0
+    # the two thresholds touch: the model alone, nothing is read
+    alone = simulate(EXAMS, 0.5, 0.5)
+    assert (alone.fraction_read.value, alone.readings_saved_per_1000.value) == (0, 1000)
+    assert alone.sensitivity_with.value == pytest.approx(5 / 7)
+    assert alone.specificity_with.value == pytest.approx(5 / 8)
+
+
+def test_simulate_triage_rules_nobody_in(clinic, result):
+    score, recall, label, weight, ids, kept = clinic
+    bootstrap = PatientBootstrap.draw(ids, 500, seed=1)
+    same = triage.simulate_two_thresholds(
+        score[kept], 0.0, np.inf, recall[kept], label[kept], weight[kept], ids[kept], bootstrap
+    )
+    assert repr(same) == repr(result)  # NaN is not equal to itself, its print is
+    assert result.threshold == 0.0
+
+
+def test_no_threshold_changes_nothing():
+    result = simulate(EXAMS, -np.inf, np.inf)
+    for rate in ("sensitivity", "specificity", "recall_rate", "ppv"):
+        assert getattr(result, f"{rate}_with") == getattr(result, f"{rate}_without")
+        assert getattr(result, f"{rate}_difference") == Estimate(0, 0, 0)
+    assert (result.n_ruled_out, result.n_ruled_in, result.fraction_read.value) == (0, 0, 1)
+    assert result.readings_saved_per_1000.value == 0
+    for pairs in (result.cancer_pairs, result.other_pairs):
+        assert (pairs.first_only, pairs.second_only) == (0, 0)
+
+
+def test_order_of_exams_does_not_matter():
+    bootstrap = PatientBootstrap.draw(EXAMS["patient_ids"], 200, seed=0)
+    result = simulate(EXAMS, 0.3, 0.8, bootstrap)
+    shuffled = simulate(EXAMS.sample(frac=1, random_state=1), 0.3, 0.8, bootstrap)
+    for name, one in estimates(result).items():
+        assert vars(shuffled)[name].value == pytest.approx(one.value), name
+        assert vars(shuffled)[name].ci == pytest.approx(one.ci, rel=1e-5, abs=1e-6), name
+    assert shuffled.cancer_pairs == result.cancer_pairs
+    assert shuffled.n_cancers_gained_by_triage == result.n_cancers_gained_by_triage
+
+
+def test_a_weight_is_so_many_exams_and_none_at_all():
+    bootstrap = PatientBootstrap.draw(EXAMS["patient_ids"], 200, seed=0)
+    result = simulate(EXAMS, 0.3, 0.8, bootstrap)
+    repeated = EXAMS.loc[EXAMS.index.repeat(EXAMS["sample_weight"])].assign(sample_weight=1)
+    repeated = simulate(repeated, 0.3, 0.8, bootstrap)
+    doubled = simulate(EXAMS.assign(sample_weight=2 * EXAMS["sample_weight"]), 0.3, 0.8, bootstrap)
+    for name, one in estimates(result).items():
+        for other in (repeated, doubled):
+            assert vars(other)[name].value == pytest.approx(one.value), name
+            assert vars(other)[name].ci == pytest.approx(one.ci, rel=1e-5, abs=1e-6), name
+    assert doubled.other_pairs == result.other_pairs
+    nothing = EXAMS.assign(sample_weight=0, score=1 - EXAMS["score"], label=1 - EXAMS["label"])
+    padded = simulate(pd.concat([EXAMS, nothing]), 0.3, 0.8, bootstrap)
+    assert repr(padded) == repr(result)
+
+
+def test_intervals_are_those_of_resampled_tables(clinic):
+    """PPV and recall rate with their differences, each replicate's exams written out."""
+    score, recall, label, weight, ids = (one[:600] for one in clinic[:5])
+    table = pd.DataFrame(
+        {"score": score, "label": label, "recall": recall, "patient_ids": ids}
+    ).assign(sample_weight=weight)
+    bootstrap = PatientBootstrap.draw(ids, 60, seed=4)
+    result = simulate(table, -0.5, 2.0, bootstrap, confidence=0.8)
+    recalled = ((score >= -0.5) & recall) | (score >= 2.0)
+    expected = []
+    for counts in bootstrap.counts:
+        rows = np.repeat(np.arange(600), counts[bootstrap.columns(ids)])
+        w = weight[rows]
+        before, after = recall[rows], recalled[rows]
+        ppv_with = np.average(label[rows][after], weights=w[after])
+        ppv_without = np.average(label[rows][before], weights=w[before])
+        change = np.average(after, weights=w) - np.average(before, weights=w)
+        expected.append((ppv_with, ppv_with - ppv_without, change))
+    limits = np.quantile(expected, [0.1, 0.9], axis=0).T
+    names = ("ppv_with", "ppv_difference", "recall_rate_difference")
+    for name, expected_limits in zip(names, limits, strict=True):
+        assert getattr(result, name).ci == pytest.approx(expected_limits, abs=1e-5), name
+
+
+def test_sampled_decision_referral_estimates_the_whole_one(clinic):
+    score, recall, label, weight, ids, kept = clinic
+    bootstrap = PatientBootstrap.draw(ids, 500, seed=1)
+    result = triage.simulate_two_thresholds(
+        score[kept], 0.0, 2.0, recall[kept], label[kept], weight[kept], ids[kept], bootstrap
+    )
+    out, into = score < 0, score >= 2
+    after = (recall & ~out) | into
+    truths = {
+        "fraction_ruled_in": into.mean(),
+        "fraction_read": (~out & ~into).mean(),
+        "readings_saved_per_1000": 1000 * (out | into).mean(),
+        "recall_rate_difference": after.mean() - recall.mean(),
+        "ppv_with": label[after].mean(),
+        "ppv_without": label[recall].mean(),
+        "ppv_difference": label[after].mean() - label[recall].mean(),
+        "enhanced_fraction": into[~recall].mean(),
+        "enhanced_cancer_rate": label[into & ~recall].mean(),
+        "enhanced_share_of_missed": into[label & ~recall].mean(),
+    }
+    for name, truth in truths.items():
+        estimate = getattr(result, name)
+        assert estimate.low <= truth <= estimate.high, name
+        assert estimate.high - estimate.low < abs(truth) * 1.5, name
+    assert result.n_cancers_gained_by_triage == (label & ~recall & into).sum()
 
 
 def test_yala_2019_replayed():
@@ -195,31 +332,27 @@ def test_a_patient_counts_once_for_her_two_exams():
 
 
 def test_wrong_arguments_are_named():
-    ids = ids_of(4)
-    bootstrap = PatientBootstrap.draw(ids, 10, seed=0)
-    exams = {"score": [1, 2, 3, 4], "label": [1, 1, 0, 0], "patient_ids": ids}
+    exams = EXAMS.head(10)
     with pytest.raises(ValueError, match="recall must be finite"):
-        triage.simulate_triage(
-            threshold=0, recall=[1, 0, np.nan, 0], sample_weight=None, bootstrap=bootstrap, **exams
-        )
-    with pytest.raises(ValueError, match="threshold is NaN"):
-        triage.simulate_triage(
-            threshold=np.nan, recall=[1, 0, 1, 0], sample_weight=None, bootstrap=bootstrap, **exams
-        )
-    with pytest.raises(ValueError, match="cancers of unequal sample_weight"):
-        triage.certified_threshold(**exams, sensitivity=0.9, sample_weight=[1, 2, 1, 1])
-    with pytest.raises(ValueError, match="a threshold needs cancers"):
-        triage.minimum_threshold([1, 2], [0, 0], ["A", "B"])
-    with pytest.raises(ValueError, match="n_missed must lie in"):
-        triage.certified_sensitivity(3, 4)
-    with pytest.raises(ValueError, match="sensitivity must lie between 0 and 1"):
-        triage.cancers_needed(1.0)
-
-
-def test_a_rule_that_cannot_certify_says_how_many_cancers_it_takes():
-    score, ids = np.linspace(0.1, 0.9, 40), [f"p{i}" for i in range(40)]
-    rule = triage.certified_threshold(score, np.ones(40, bool), ids, 0.95)
-    with pytest.raises(InputError, match="40 caught cancers .* takes 59"):
-        triage.choose_rule({"certified": rule}, "certified", 0.95, 0.95)
-    with pytest.raises(InputError, match="certified"):
-        triage.choose_rule({"certified": rule}, "certifed", 0.95, 0.95)
+        simulate(exams.assign(recall=[np.nan] + 9 * [1.0]), 0.3, 0.8)
+    with pytest.raises(ValueError, match="score must be finite.*first: 0"):
+        simulate(exams.assign(score=[np.nan] + 9 * [0.5]), 0.3, 0.8)
+    with pytest.raises(ValueError, match="rule_out must not lie above rule_in: 0.8 and 0.3"):
+        simulate(exams, 0.8, 0.3)
+    with pytest.raises(ValueError, match="rule_out is NaN"):
+        simulate(exams, np.nan, 0.3)
+    with pytest.raises(ValueError, match="rule_in is NaN"):
+        simulate(exams, 0.3, np.nan)
+    with pytest.raises(ValueError, match="readings_per_exam must be at least 1, not 0"):
+        simulate(exams, 0.3, 0.8, readings_per_exam=0)
+    with pytest.raises(ValueError, match="label holds no negative row"):
+        simulate(exams.head(7), 0.3, 0.8)
+    with pytest.raises(ValueError, match="patient_ids holds the one patient A"):
+        simulate(exams.assign(patient_ids="A"), 0.3, 0.8)
+    with pytest.raises(ValueError, match="not in the bootstrap"):
+        simulate(exams, 0.3, 0.8, PatientBootstrap.draw(["A", "B"], 10, seed=0))
+    with pytest.raises(ValueError, match="margin must lie between 0 and 1"):
+        simulate(exams, 0.3, 0.8, margin=5)
+    bootstrap = PatientBootstrap.draw(["A", "B"], 10, seed=0)
+    with pytest.raises(ValueError, match="^threshold is NaN"):
+        triage.simulate_triage([1, 2], np.nan, [1, 0], [1, 0], None, ["A", "B"], bootstrap)

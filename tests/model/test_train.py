@@ -38,7 +38,9 @@ def _train(planted, seed=0, epochs=4, measure=None):
     )
 
     def dev_auc(network):
-        return {"auc": roc_auc_score(label[~learn], score_images(network, store, np.where(~learn)[0]))}
+        return {
+            "auc": roc_auc_score(label[~learn], score_images(network, store, np.where(~learn)[0]))
+        }
 
     return train(
         store,

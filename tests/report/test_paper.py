@@ -60,7 +60,9 @@ def test_a_real_run_needs_no_world_and_is_not_called_synthetic(fabricate, run):
     assert "ynthetic" not in json.dumps(captions)
 
 
-def test_synthetic_exports_brought_as_ones_own_have_no_truth_and_still_say_synthetic(fabricate, run):
+def test_synthetic_exports_brought_as_ones_own_have_no_truth_and_still_say_synthetic(
+    fabricate, run
+):
     (run.numbers / "01_world.json").unlink()
     (run.figures / "01_world_targets.svg").unlink()
     build(fabricate, run)

@@ -23,7 +23,9 @@ def _tables():
         race_ethnicity="white", age_years=[50, 60, 70, 80, 60, 60]
     )
     outcomes = frame[["exam_id", "patient_id", "time_years", "event"]]
-    patients = pd.DataFrame({"patient_id": frame["patient_id"], "bmi": 25.0, "race_ethnicity": "white"})
+    patients = pd.DataFrame(
+        {"patient_id": frame["patient_id"], "bmi": 25.0, "race_ethnicity": "white"}
+    )
     return cohort, outcomes, patients
 
 

@@ -6,7 +6,8 @@ import pytest
 from lifelines import CoxPHFitter
 
 from mammolab.errors import InputError
-from mammolab.evaluate.survival import cumulative_dynamic_auc, cumulative_incidence
+from mammolab.evaluate.horizons import cumulative_dynamic_auc
+from mammolab.evaluate.survival import cumulative_incidence
 from mammolab.risk.design import RISK_FACTORS, Factor
 from mammolab.risk.factors import RiskFactorModel
 from mammolab.risk.hybrid import HybridModel

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mammolab.errors import InputError
+from mammolab.evaluate.resampling import PatientBootstrap
 from mammolab.schemas import IDS_SHOWN, SPLITS
 
 
@@ -80,6 +81,35 @@ def check_split(frame: pd.DataFrame) -> None:
             f"patient_id {shown} ({len(leaking)} in all) is in more than one split; "
             f"split by patient, as `assign_split` does."
         )
+
+
+def split_bootstrap(
+    cohort: pd.DataFrame, split: str, n_replicates: int, seed: int
+) -> PatientBootstrap:
+    """The one bootstrap matrix of a run that every chapter uses for the patients of a split.
+
+    It depends on the split's patients and the run's seed alone, so that replicate k holds the same
+    women in every chapter, however many replicates each takes, and differences between chapters'
+    results stay paired.
+
+    Parameters
+    ----------
+    cohort : columns patient_id and split; all the split's exams, with pixels or without.
+    split : train, dev or test.
+    n_replicates : number of replicates.
+    seed : the run's seed.
+
+    Raises
+    ------
+    InputError : no patient is in that split.
+    """
+    patients = cohort.loc[cohort["split"] == split, "patient_id"]
+    if patients.empty:
+        raise InputError(
+            f"no patient is in the split '{split}'; the cohort has "
+            f"{', '.join(sorted(cohort['split'].unique()))}."
+        )
+    return PatientBootstrap.draw(patients, n_replicates, seed)
 
 
 def balance_table(cohort: pd.DataFrame) -> pd.DataFrame:

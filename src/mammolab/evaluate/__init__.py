@@ -1,4 +1,26 @@
-"""Statistics on arrays: no file, no network, no table, no chapter is known here."""
+"""Statistics on arrays: no file, no network, no table, no chapter is known here.
+
+Where to look:
+
+====================================== =========================================================
+discrimination                         roc, delong, auc_bootstrap, curves
+rates of a decision                    rates, decision_curve (net benefit)
+probabilities                          calibration (fits), calibrators (maps and their JSON),
+                                       reliability (Brier, bins, slope), calibration_error
+rule-out and rule-in                   thresholds (chosen on dev), triage (simulated on test)
+two ways of reading the same cancers   paired
+follow-up                              survival, concordance, horizons, horizon_calibration
+readers                                readers, mrmc, agreement (kappa), intraclass, laboratory
+worklists                              queue, turnaround
+after deployment                       monitor (drift of scores), cusum, calibration_drift
+subgroups and many comparisons         subgroups, multiplicity
+uncertainty                            resampling (the patient bootstrap)
+====================================== =========================================================
+
+Conventions: a higher score is more suspicious; `label` is True for cancer; tied scores count half;
+`sample_weight` is an inverse sampling probability; patients, not exams, are the independent units.
+Functions that resample take `patient_ids, sample_weight, bootstrap` in this order.
+"""
 
 from mammolab.evaluate.checks import Estimate
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from pandas.api.types import infer_dtype
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def check_two_classes(label: NDArray[np.bool_], weight: NDArray[np.float64]) -> 
 
 
 def check_patient_ids(patient_ids: ArrayLike, n_rows: int | None = None) -> NDArray:
-    """Return the ids as an array of str (or of int, in hand-made examples).
+    """Return the ids as an object array of str (or of int, in hand-made examples).
 
     Raises
     ------
@@ -129,17 +131,57 @@ def check_patient_ids(patient_ids: ArrayLike, n_rows: int | None = None) -> NDAr
     """
     ids = np.asarray(patient_ids)
     _check_shape(ids, "patient_ids", n_rows)
-    if ids.dtype.kind == "O":
-        _raise_at(
-            np.array([not isinstance(one, str) for one in ids]),
-            "patient_ids",
-            "must be text, with none missing",
-        )
-    elif ids.dtype.kind in "iu":
+    if ids.dtype.kind in "iu":
         return ids
-    elif ids.dtype.kind not in "UT":
-        raise ValueError(f"patient_ids must be text, not {ids.dtype}")
-    return ids.astype(str)
+    ids = ids.astype(object)
+    if infer_dtype(ids, skipna=False) != "string":
+        wrong = np.array([not isinstance(one, str) for one in ids])
+        _raise_at(wrong, "patient_ids", "must be text, with none missing")
+    return ids
+
+
+def patient_codes(
+    patient_ids: ArrayLike, n_rows: int | None = None
+) -> tuple[NDArray[np.intp], int]:
+    """Return a number for each row's patient, 0 up, in order of appearance, and their number."""
+    codes, distinct = pd.factorize(check_patient_ids(patient_ids, n_rows))
+    return codes, len(distinct)
+
+
+def check_patients(
+    patient_ids: ArrayLike, n_rows: int, weight: NDArray[np.float64] | None = None
+) -> NDArray:
+    """Return the ids as `check_patient_ids` does, of at least two patients of weight above 0.
+
+    Raises
+    ------
+    ValueError
+        If there is but one: a single patient has no spread to make an interval of.
+    """
+    ids = check_patient_ids(patient_ids, n_rows)
+    weighed = ids if weight is None else ids[weight > 0]
+    if (weighed == weighed[0]).all():
+        raise ValueError(
+            f"patient_ids holds the one patient {weighed[0]}: an interval needs at least two"
+        )
+    return ids
+
+
+def group_codes(values: ArrayLike, name: str, n_rows: int) -> tuple[NDArray[np.intp], NDArray]:
+    """Return the number of each row's group, 0 up in sorted order, and the distinct groups.
+
+    Raises
+    ------
+    ValueError
+        If a group is missing or the shape is wrong.
+    """
+    values = np.asarray(values)
+    _check_shape(values, name, n_rows)
+    codes, groups = pd.factorize(values, sort=True)
+    missing = np.flatnonzero(codes < 0)
+    if len(missing):
+        raise ValueError(f"{name} must not be missing; it is in rows {missing[:5].tolist()}")
+    return codes, groups
 
 
 def check_inside(value: float, name: str, low: float, high: float) -> float:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
 
 from mammolab.evaluate._time_order import (
-    CHUNK,
+    FollowUp,
     Replicates,
-    TimeOrdered,
+    Timeline,
     divide,
-    observation_curve,
-    order_by_time,
+    observed_before,
+    remaining_after,
 )
-from mammolab.evaluate.checks import Estimate
+from mammolab.evaluate.checks import Estimate, check_vector
 from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval
+
+# 500 events x 26,540 rows of single precision are 53 MB. The matrix product is several times slower
+# an event in blocks of about a hundred (measured with OpenBLAS).
+_EVENTS_AT_ONCE = 500
 
 
 def harrell_c(
@@ -46,6 +53,11 @@ def harrell_c(
     float
         C in [0, 1]; NaN without a comparable pair.
 
+    Raises
+    ------
+    ValueError
+        If the arrays differ in length, hold NaN or a negative time or weight.
+
     Notes
     -----
     A pair is comparable when one row has the event and the other is observed longer, or is
@@ -60,8 +72,53 @@ def harrell_c(
     >>> harrell_c([1.0, 2.0, 3.0], [1, 1, 0], [0.9, 0.2, 0.4])
     0.6666666666666666
     """
-    rows = order_by_time(time_years, event, score, sample_weight)
-    return float(_concordance(rows, Replicates.once(rows), cause, None, False)[0])
+    pairs = _Pairs.make(time_years, event, score, sample_weight, cause)
+    return _sample_c(pairs, inverse_censoring=False)
+
+
+def harrell_c_replicates(
+    time_years: ArrayLike,
+    event: ArrayLike,
+    score: ArrayLike,
+    patient_ids: ArrayLike,
+    sample_weight: ArrayLike | None,
+    bootstrap: PatientBootstrap,
+    cause: int = 1,
+) -> NDArray[np.float64]:
+    """Harrell's C in every bootstrap replicate.
+
+    Parameters
+    ----------
+    time_years, event, score, sample_weight, cause
+        As in `harrell_c`; one row an exam.
+    patient_ids : array-like of str, shape (n,)
+    bootstrap : PatientBootstrap
+
+    Returns
+    -------
+    array of float, shape (n_replicates,)
+        NaN where a replicate holds no comparable pair. Single precision inside: right to about
+        1e-6. Two models scored with one bootstrap give paired replicates.
+    """
+    pairs = _Pairs.make(time_years, event, score, sample_weight, cause)
+    replicates = Replicates.of(len(pairs.score), patient_ids, bootstrap)
+    return _replicates_c(pairs, replicates, inverse_censoring=False)
+
+
+def harrell_c_estimate(
+    time_years: ArrayLike,
+    event: ArrayLike,
+    score: ArrayLike,
+    patient_ids: ArrayLike,
+    sample_weight: ArrayLike | None,
+    bootstrap: PatientBootstrap,
+    cause: int = 1,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Harrell's C with the percentile interval of the patient bootstrap; arguments as above."""
+    pairs = _Pairs.make(time_years, event, score, sample_weight, cause)
+    replicates = Replicates.of(len(pairs.score), patient_ids, bootstrap)
+    return _estimate(pairs, replicates, confidence, inverse_censoring=False)
 
 
 def uno_c(
@@ -96,8 +153,8 @@ def uno_c(
     ----------
     Uno et al. 2011, doi:10.1002/sim.4154
     """
-    rows = order_by_time(time_years, event, score, sample_weight)
-    return float(_concordance(rows, Replicates.once(rows), cause, tau_years, True)[0])
+    pairs = _Pairs.make(time_years, event, score, sample_weight, cause, tau_years)
+    return _sample_c(pairs, inverse_censoring=True)
 
 
 def uno_c_replicates(
@@ -116,18 +173,12 @@ def uno_c_replicates(
     ----------
     time_years, event, score, sample_weight, tau_years, cause
         As in `uno_c`; one row an exam.
-    patient_ids : array-like of str, shape (n,)
-    bootstrap : PatientBootstrap
-
-    Returns
-    -------
-    array of float, shape (n_replicates,)
-        NaN where a replicate holds no comparable pair. Single precision inside: right to about
-        1e-6. Two models scored with one bootstrap give paired replicates.
+    patient_ids, bootstrap
+        As in `harrell_c_replicates`, and so is the result.
     """
-    rows = order_by_time(time_years, event, score, sample_weight)
-    replicates = Replicates.of(rows, patient_ids, bootstrap)
-    return _concordance(rows, replicates, cause, tau_years, True)
+    pairs = _Pairs.make(time_years, event, score, sample_weight, cause, tau_years)
+    replicates = Replicates.of(len(pairs.score), patient_ids, bootstrap)
+    return _replicates_c(pairs, replicates, inverse_censoring=True)
 
 
 def uno_c_estimate(
@@ -142,70 +193,136 @@ def uno_c_estimate(
     confidence: float = 0.95,
 ) -> Estimate:
     """Uno's C with the percentile interval of the patient bootstrap; arguments as above."""
-    replicates = uno_c_replicates(
-        time_years, event, score, patient_ids, sample_weight, bootstrap, tau_years, cause
-    )
-    value = uno_c(time_years, event, score, sample_weight, tau_years, cause)
-    return Estimate(value, *percentile_interval(replicates, confidence))
+    pairs = _Pairs.make(time_years, event, score, sample_weight, cause, tau_years)
+    replicates = Replicates.of(len(pairs.score), patient_ids, bootstrap)
+    return _estimate(pairs, replicates, confidence, inverse_censoring=True)
 
 
-def _concordance(
-    rows: TimeOrdered,
-    replicates: Replicates,
-    cause: int,
-    tau_years: float | None,
-    inverse_censoring: bool,
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """The rows, and which of them is comparable to which event."""
+
+    line: Timeline
+    score: NDArray[np.float64]  # (n,)
+    weight: NDArray[np.float64]  # (n,)
+    is_event: NDArray[np.bool_]  # (n,)
+    events: NDArray[np.intp]  # (n_events,) rows whose event counts: those before tau
+    # (n,) 2k for the events at the k-th mark, 2k + 1 for those who outlive them but not the next:
+    # a row is comparable to an event exactly if its place is higher.
+    place: NDArray[np.int32]
+
+    @classmethod
+    def make(
+        cls, time_years, event, score, sample_weight, cause, tau_years: float | None = None
+    ) -> _Pairs:
+        rows = FollowUp.check(time_years, event, sample_weight)
+        score = check_vector(score, "score", len(rows.time))
+        is_event = rows.event == cause
+        line = Timeline.make(rows.time, rows.time[is_event])
+        counted = is_event if tau_years is None else is_event & (rows.time < tau_years)
+        place = (2 * line.interval + ~is_event).astype(np.int32)
+        return cls(line, score, rows.weight, is_event, np.flatnonzero(counted), place)
+
+    def weights(
+        self, replicates: Replicates, inverse_censoring: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weight of each event, and of the rows comparable to it, (n_events, n_replicates)."""
+        by_event, otherwise = replicates.exits(self.line, self.weight, self.is_event)
+        interval = self.line.interval[self.events]
+        own = np.empty((len(self.events), replicates.n_replicates))
+        comparable = np.empty_like(own)
+        for part, counts in replicates.parts():
+            leaving = by_event @ counts, otherwise @ counts
+            comparable[:, part] = (remaining_after(sum(leaving)) + leaving[1])[interval]
+            own[:, part] = counts[replicates.columns[self.events]]
+            own[:, part] *= self.weight[self.events, None]
+            if inverse_censoring:
+                observed = observed_before(*leaving)[interval]
+                own[:, part] = divide(own[:, part], observed**2)
+        return own, comparable
+
+
+def _sample_c(pairs: _Pairs, inverse_censoring: bool) -> float:
+    own, comparable = pairs.weights(Replicates.once(len(pairs.score)), inverse_censoring)
+    return float(_share(own, _beaten(pairs)[:, None], comparable)[0])
+
+
+def _replicates_c(
+    pairs: _Pairs, replicates: Replicates, inverse_censoring: bool
 ) -> NDArray[np.float64]:
-    """Share of the weight of comparable pairs that is in the right order, shape (n_replicates,)."""
-    is_event = rows.event == cause
-    events = np.flatnonzero(is_event & (rows.time < (np.inf if tau_years is None else tau_years)))
-    # With events put first among equal times, the rows comparable to an event are all that follow
-    # the last event of its time: a suffix.
-    suffix = (rows.starts + np.bincount(rows.group[is_event], minlength=len(rows.starts)))[
-        rows.group[events]
-    ]
-    place = np.empty(len(rows.time), dtype=np.intp)
-    place[np.lexsort([~is_event, rows.time])] = np.arange(len(rows.time))
-
-    event_weight = np.empty((len(replicates.counts), len(events)))
-    suffix_weight = np.empty_like(event_weight)
-    for chunk, weights in replicates.row_weights(rows):
-        after = np.zeros((len(weights), len(rows.time) + 1))
-        after[:, place] = weights
-        after = np.cumsum(after[:, ::-1], axis=1)[:, ::-1]
-        suffix_weight[chunk] = after[:, suffix]
-        event_weight[chunk] = weights[:, events]
-        if inverse_censoring:
-            observed = observation_curve(rows, cause, "censored", weights)[:, rows.group[events]]
-            event_weight[chunk] = divide(event_weight[chunk], observed**2)
-
-    won = np.einsum(
-        "re,re->r", event_weight, _weight_beaten(rows, replicates, events, suffix, place)
-    )
-    pairs = np.einsum("re,re->r", event_weight, suffix_weight)
-    return divide(won, pairs, empty=np.nan)
+    own, comparable = pairs.weights(replicates, inverse_censoring)
+    return _share(own, _beaten_replicates(pairs, replicates), comparable)
 
 
-def _weight_beaten(
-    rows: TimeOrdered,
-    replicates: Replicates,
-    events: NDArray[np.intp],
-    suffix: NDArray[np.intp],
-    place: NDArray[np.intp],
-) -> NDArray[np.float64]:
-    """Weight of the comparable rows that score below each event, (n_replicates, n_events)."""
-    by_patient = np.argsort(replicates.columns, kind="stable")
-    first = np.searchsorted(replicates.columns[by_patient], np.arange(replicates.counts.shape[1]))
-    score, place = rows.score[by_patient], place[by_patient].astype(np.int32)
-    precision = np.float64 if len(replicates.counts) == 1 else np.float32
-    weight = rows.weight[by_patient].astype(precision)
-    drawn = replicates.counts.T.astype(precision)  # (n_patients, n_replicates)
-    beaten = np.empty((len(replicates.counts), len(events)))
-    for start in range(0, len(events), CHUNK):
-        part = slice(start, start + CHUNK)
-        own = rows.score[events[part], None]  # (n_part, 1)
-        half_wins = (score < own).view(np.int8) + (score <= own).view(np.int8)  # (n_part, n)
-        half_wins *= place >= suffix[part, None]
-        per_patient = np.add.reduceat(half_wins * weight, first, axis=1)  # (n_part, n_patients)
-        beaten[:, part] = (per_patient @ drawn).T / 2
+def _estimate(
+    pairs: _Pairs, replicates: Replicates, confidence: float, inverse_censoring: bool
+) -> Estimate:
+    drawn = _replicates_c(pairs, replicates, inverse_censoring)
+    value = _sample_c(pairs, inverse_censoring)
+    return Estimate(value, *percentile_interval(drawn, confidence))
+
+
+def _share(own: NDArray, beaten: NDArray, comparable: NDArray) -> NDArray[np.float64]:
+    """Share of the weight of comparable pairs that is in the right order, (n_replicates,)."""
+    won = np.einsum("er,er->r", own, beaten)
+    return divide(won, np.einsum("er,er->r", own, comparable), empty=np.nan)
+
+
+def _beaten(pairs: _Pairs) -> NDArray[np.float64]:
+    """Weight of the comparable rows that score below each event, ties half, shape (n_events,).
+
+    With the rows in order of score, those that score below an event are the first so many; of
+    these, the ones with a higher place are wanted. Places are compared bit by bit from the highest,
+    for all events at once. In front of a bit, an event stands before a range of rows whose higher
+    bits equal its own. If its bit is 0, the rows of the range with a 1 are higher: their weight is
+    added, a difference of two cumulative sums. Then rows with a 0 are moved before those with a 1,
+    each in the order they had, and the event goes on to the part of its range that has its own bit.
+    That takes a handful of passes over the rows, where comparing all pairs takes one an event.
+    """
+    order = np.argsort(pairs.score)
+    sorted_score, own_score = pairs.score[order], pairs.score[pairs.events]
+    place, weight = pairs.place[order], pairs.weight[order]
+    own_place = pairs.place[pairs.events]
+    # start of the range, its end without the ties of score, its end with them
+    bounds = np.zeros((3, len(pairs.events)), dtype=np.intp)
+    bounds[1] = np.searchsorted(sorted_score, own_score, side="left")
+    bounds[2] = np.searchsorted(sorted_score, own_score, side="right")
+
+    beaten = np.zeros(len(pairs.events))
+    ones_before, weight_before = np.zeros((2, len(place) + 1))
+    ones_before = ones_before.astype(np.intp)
+    for bit in reversed(range(int(place.max()).bit_length())):
+        is_one = (place >> bit & 1).astype(bool)
+        np.cumsum(is_one, out=ones_before[1:])
+        np.cumsum(weight * is_one, out=weight_before[1:])
+        own_is_one = (own_place >> bit & 1).astype(bool)
+        start, end, end_with_ties = weight_before[bounds]
+        beaten += np.where(own_is_one, 0.0, (end + end_with_ties) / 2 - start)
+
+        ones = ones_before[bounds]
+        bounds = np.where(own_is_one, len(place) - ones_before[-1] + ones, bounds - ones)
+        moved = np.concatenate([np.flatnonzero(~is_one), np.flatnonzero(is_one)])
+        place, weight = place[moved], weight[moved]
+    return beaten
+
+
+def _beaten_replicates(pairs: _Pairs, replicates: Replicates) -> NDArray[np.float32]:
+    """`_beaten` in every replicate, shape (n_events, n_replicates).
+
+    K[patient, event] is the weight of the patient's exams that the event beats, whatever the
+    replicate; its product with the counts of patients gives all replicates.
+    """
+    n_rows, n_patients = len(pairs.score), len(replicates.by_patient)
+    place = replicates.columns, np.arange(n_rows)
+    of_patient = csr_array((pairs.weight.astype(np.float32), place), shape=(n_patients, n_rows))
+    beaten = np.empty((len(pairs.events), replicates.n_replicates), dtype=np.float32)
+    n_blocks = -(-len(pairs.events) // _EVENTS_AT_ONCE)
+    for block in np.array_split(np.arange(len(pairs.events)), n_blocks or 1):
+        rows = pairs.events[block]
+        score, own = pairs.score[:, None], pairs.score[rows]
+        half_wins = (score < own).view(np.int8) + (score <= own).view(np.int8)  # (n, n_block)
+        half_wins *= pairs.place[:, None] > pairs.place[rows]
+        kernel = of_patient @ half_wins.astype(np.float32)
+        beaten[block] = kernel.T @ replicates.by_patient
+    beaten /= 2
     return beaten

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mammolab.evaluate.auc_bootstrap import roc_replicates
 from mammolab.evaluate.checks import (
     Estimate,
     check_flag,
     check_inside,
+    check_patients,
     check_scores,
     check_two_classes,
 )
 from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval
+from mammolab.evaluate.roc import roc_points
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,29 +75,20 @@ def roc_band(
     -----
     Tied scores are one step of the curve. Between its steps the curve is drawn straight.
     """
-    score, label, weight = check_scores(score, label, sample_weight)
-    check_two_classes(label, weight)
-    order = np.argsort(-score, kind="stable")
-    last_of_tie = np.append(np.diff(score[order]) != 0, True)
-    columns = bootstrap.columns(patient_ids)[order]
-    positive = np.where(label, weight, 0.0)[order]
-    negative = np.where(label, 0.0, weight)[order]
+    points = roc_points(score, label, sample_weight)
+    curves = roc_replicates(score, label, patient_ids, sample_weight, bootstrap)
     grid = np.linspace(0, 1, n_points)
-
-    def curve(times: NDArray) -> NDArray[np.float64]:
-        sensitivity = np.cumsum(positive * times)[last_of_tie]
-        false_positive = np.cumsum(negative * times)[last_of_tie]
-        if not (sensitivity[-1] and false_positive[-1]):
-            return np.full(n_points, np.nan)
-        return np.interp(
-            grid,
-            np.append(0.0, false_positive / false_positive[-1]),
-            np.append(0.0, sensitivity / sensitivity[-1]),
-        )
-
-    replicates = np.array([curve(counts[columns]) for counts in bootstrap.counts])
+    replicates = np.array(
+        [
+            np.interp(grid, false_positive_rate, sensitivity)
+            for false_positive_rate, sensitivity in zip(
+                curves.false_positive_rate, curves.sensitivity, strict=True
+            )
+        ]
+    )
     limits = np.array([percentile_interval(at_point) for at_point in replicates.T])
-    return RocBand(grid, curve(np.ones(len(score))), limits[:, 0], limits[:, 1])
+    middle = np.interp(grid, 1 - points.specificity, points.sensitivity)
+    return RocBand(grid, middle, limits[:, 0], limits[:, 1])
 
 
 def rule_out_curve(
@@ -189,6 +183,9 @@ def capture_in_top(
     """
     score, case, weight = check_scores(score, case, sample_weight)
     check_inside(fraction, "fraction", 0, 1)
+    if not weight[case].any():
+        raise ValueError("case holds no positive row of weight above 0")
+    patient_ids = check_patients(patient_ids, len(score), weight)
     order = np.argsort(-score, kind="stable")
     columns = bootstrap.columns(patient_ids)[order]
     weight, case = weight[order], case[order]

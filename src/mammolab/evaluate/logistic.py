@@ -5,9 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from mammolab.evaluate.checks import Estimate
+
+# A single-precision network saturates at 0 and 1; keeps their logits finite.
+_SMALLEST_PROBABILITY = 1e-7
+
+
+def clipped_logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logit of a probability, with 0 and 1 taken as 1e-7 and 1 - 1e-7."""
+    return logit(np.clip(probability, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY))
 
 
 def fit_logistic(

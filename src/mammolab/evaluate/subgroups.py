@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from mammolab.evaluate.auc_bootstrap import auc_bootstrap
 from mammolab.evaluate.checks import (
     Estimate,
     check_flag,
@@ -16,7 +17,7 @@ from mammolab.evaluate.checks import (
     check_scores,
     check_weight,
 )
-from mammolab.evaluate.resampling import PatientBootstrap, auc_bootstrap, share_estimate
+from mammolab.evaluate.resampling import PatientBootstrap, share_estimate
 
 UNKNOWN = "unknown"  # the level of exams whose subgroup is missing
 
@@ -82,7 +83,7 @@ def subgroup_table(
     rows = []
     for by, level, cell in _cells(levels, intersections, n_rows):
         counted = cell & among
-        n_patients = len(np.unique(patient_ids[counted]))
+        n_patients = len(pd.unique(patient_ids[counted]))
         n_events = int((event & counted).sum())
         reason = ""
         result = Estimate(np.nan, np.nan, np.nan)
@@ -175,7 +176,7 @@ def share_by_subgroup(
     weight = check_weight(sample_weight, len(event))
 
     def estimate(cell: NDArray[np.bool_]) -> Estimate:
-        return share_estimate(event, among & cell, patient_ids, bootstrap, weight)
+        return share_estimate(event, among & cell, patient_ids, weight, bootstrap)
 
     return subgroup_table(
         metric,

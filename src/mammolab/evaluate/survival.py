@@ -1,4 +1,4 @@
-"""Survival statistics on arrays: Kaplan-Meier, cumulative incidence, time-dependent AUC, C.
+"""Survival curves on arrays: Kaplan-Meier, cumulative incidence, censoring, case-cohort weights.
 
 Conventions: `event` holds codes (0 censored, 1 the event of interest, others compete); at a tied
 time events come before censorings, so a row censored at t is known to be event-free at t; a higher
@@ -10,37 +10,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import beta
 
 from mammolab.evaluate._time_order import (
     CENSORED,
+    FollowUp,
     Replicates,
-    TimeOrdered,
-    check_competing,
+    Timeline,
+    check_horizons,
     divide,
-    observation_curve,
-    order_by_time,
-    product_limit,
-    sum_by_time,
-    weight_at_risk,
+    event_free,
+    observed_before,
+    remaining_after,
 )
-from mammolab.evaluate.checks import Estimate, check_vector
-from mammolab.evaluate.concordance import harrell_c, uno_c, uno_c_estimate, uno_c_replicates
+from mammolab.evaluate.checks import Estimate, check_flag
 from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval
-
-__all__ = [
-    "StepFunction",
-    "censoring_survival",
-    "cumulative_dynamic_auc",
-    "cumulative_incidence",
-    "harrell_c",
-    "kaplan_meier",
-    "time_auc_estimate",
-    "time_auc_replicates",
-    "uno_c",
-    "uno_c_estimate",
-    "uno_c_replicates",
-]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +79,13 @@ def kaplan_meier(
     Returns
     -------
     StepFunction
-        S(t), with one step at each distinct observed time.
+        S(t), with one step at each distinct time of the event.
+
+    Raises
+    ------
+    ValueError
+        If the arrays differ in length, hold NaN or a negative time or weight, or event holds
+        something else than whole codes of at least 0; the message gives the first rows at fault.
 
     References
     ----------
@@ -104,9 +96,12 @@ def kaplan_meier(
     >>> kaplan_meier([1.0, 2.0, 3.0, 4.0], [1, 0, 1, 0])([0.5, 1.0, 3.5])
     array([1.   , 0.75 , 0.375])
     """
-    rows = order_by_time(time_years, event, None, sample_weight)
-    survival = product_limit(rows, rows.event == cause, rows.weight[None, :])
-    return StepFunction(rows.distinct_times, survival[0], initial=1.0)
+    rows = FollowUp.check(time_years, event, sample_weight)
+    is_event = rows.event == cause
+    line = Timeline.make(rows.time, rows.time[is_event])
+    leaving = Replicates.once(len(rows.time)).exits(line, rows.weight, is_event)
+    curve = event_free(*leaving)[:, 0]
+    return StepFunction(line.marks, curve[1:], initial=1.0)
 
 
 def censoring_survival(
@@ -118,8 +113,8 @@ def censoring_survival(
 ) -> StepFunction:
     """Estimate G, the probability of still being under observation.
 
-    Inverse weights for an event at t are 1 / G(t-), that is `.left(t)`: whoever is censored at t
-    itself could still have shown the event, and G(t-) cannot be zero where a row has an event.
+    An event at t weighs 1 / G(t-), that is `.left(t)`: whoever is censored at t itself could still
+    have shown the event, and G(t-) cannot be zero where a row has one.
 
     Parameters
     ----------
@@ -131,17 +126,18 @@ def censoring_survival(
     Returns
     -------
     StepFunction
-        G(t).
+        G(t), with one step at each distinct observed time.
 
     Notes
     -----
     A row with an event at t has left the set at risk of being censored at t. Fitting the curve to
     the event flag, as some public code does, gives 1 / S squared and not Uno's weights.
     """
-    check_competing(competing)
-    rows = order_by_time(time_years, event, None, sample_weight)
-    survival = observation_curve(rows, cause, competing, rows.weight[None, :])
-    return StepFunction(rows.distinct_times, survival[0, 1:], initial=1.0)
+    rows = FollowUp.check(time_years, event, sample_weight)
+    line = Timeline.make(rows.time, rows.time)
+    leaves = rows.leaves_by_event(cause, competing)
+    leaving = Replicates.once(len(rows.time)).exits(line, rows.weight, leaves)
+    return StepFunction(line.marks, observed_before(*leaving)[2:, 0], initial=1.0)
 
 
 def cumulative_incidence(
@@ -157,8 +153,8 @@ def cumulative_incidence(
     Returns
     -------
     dict of int to StepFunction
-        Cumulative incidence of cancer (1), of death (2) and of any other code present, starting at
-        0; together with the probability of no event they sum to 1.
+        Cumulative incidence of cancer (1), of death (2) and of any other code present, with one
+        step at each distinct time of an event; with the probability of no event they sum to 1.
 
     References
     ----------
@@ -170,171 +166,185 @@ def cumulative_incidence(
     >>> float(incidence[1](3.0)), float(incidence[2](3.0))
     (0.5, 0.25)
     """
-    rows = order_by_time(time_years, event, None, sample_weight)
-    weight = rows.weight[None, :]
-    any_event_free = product_limit(rows, rows.event != CENSORED, weight)[0]
-    free_before = np.concatenate([[1.0], any_event_free[:-1]])
-    at_risk = weight_at_risk(rows, weight)[0]
+    rows = FollowUp.check(time_years, event, sample_weight)
+    any_event = rows.event != CENSORED
+    line, sample = Timeline.make(rows.time, rows.time[any_event]), Replicates.once(len(rows.time))
+    leaving = sample.exits(line, rows.weight, any_event)
     incidence = {}
-    for code in sorted({1, 2, *rows.event[rows.event != CENSORED].tolist()}):
-        leaving = sum_by_time(rows, weight * (rows.event == code))[0]
-        steps = free_before * divide(leaving, at_risk)
-        incidence[int(code)] = StepFunction(rows.distinct_times, np.cumsum(steps), initial=0.0)
+    for code in sorted({1, 2, *np.unique(rows.event[any_event]).tolist()}):
+        by_cause = sample.table(line.interval, rows.weight, rows.event == code, line.n_intervals)
+        steps = np.cumsum(_incidence_steps(by_cause, *leaving), axis=0)
+        incidence[code] = StepFunction(line.marks, steps[1:, 0], initial=0.0)
     return incidence
 
 
-def cumulative_dynamic_auc(
+def incidence_at_horizons(
     time_years: ArrayLike,
     event: ArrayLike,
-    score: ArrayLike,
     horizons_years: ArrayLike,
     sample_weight: ArrayLike | None = None,
     cause: int = 1,
-    competing: str = "censored",
+    competing: str = "control",
 ) -> NDArray[np.float64]:
-    """Compute the AUC of women with the event by each horizon against women without it by then.
-
-    Cases are weighted by 1 / G(t-) at their event, controls by 1 / G at the horizon, so that women
-    censored before the horizon are stood in for by those who remained.
+    """Estimate the share of women with the event by each horizon.
 
     Parameters
     ----------
-    time_years, event, score, sample_weight, cause
-        As in `harrell_c`.
+    time_years, event, sample_weight, cause
+        As in `kaplan_meier`.
     horizons_years : array of float, shape (n_horizons,)
-        Horizons in years, each within follow-up.
-    competing : {"censored", "control"}
-        "censored" (default): a competing death is a censoring, the AUC is that of the
-        cause-specific event. "control": a woman who died of another cause before the horizon is a
-        control, for she did not get the event (definition 2 of Blanche et al.).
+    competing : {"control", "censored"}
+        "control" (default): the risk that women meet, who may die of another cause first
+        (Aalen-Johansen). "censored": the risk if nothing else happened (1 - Kaplan-Meier).
 
     Returns
     -------
     ndarray of float, shape (n_horizons,)
-        NaN where a horizon has no case or no control.
+        NaN where follow-up ends before the horizon with women still free of an event.
 
     Raises
     ------
     ValueError
-        If the arrays differ in length, hold NaN or a negative time or weight, or `competing` is
-        not one of the two words.
+        As for `kaplan_meier`, or if a horizon is not above 0.
+    """
+    rows = FollowUp.check(time_years, event, sample_weight)
+    return _incidence(rows, Replicates.once(len(rows.time)), horizons_years, cause, competing)[0]
+
+
+def incidence_replicates(
+    time_years: ArrayLike,
+    event: ArrayLike,
+    horizons_years: ArrayLike,
+    patient_ids: ArrayLike,
+    sample_weight: ArrayLike | None,
+    bootstrap: PatientBootstrap,
+    cause: int = 1,
+    competing: str = "control",
+) -> NDArray[np.float64]:
+    """`incidence_at_horizons` in every replicate, shape (n_replicates, n_horizons)."""
+    rows = FollowUp.check(time_years, event, sample_weight)
+    replicates = Replicates.of(len(rows.time), patient_ids, bootstrap)
+    return _incidence(rows, replicates, horizons_years, cause, competing)
+
+
+def incidence_estimate(
+    time_years: ArrayLike,
+    event: ArrayLike,
+    horizons_years: ArrayLike,
+    patient_ids: ArrayLike,
+    sample_weight: ArrayLike | None,
+    bootstrap: PatientBootstrap,
+    cause: int = 1,
+    competing: str = "control",
+    confidence: float = 0.95,
+) -> list[Estimate]:
+    """`incidence_at_horizons` with percentile intervals, one Estimate a horizon.
 
     Notes
     -----
-    A row censored exactly at the horizon is a control: it is known to be free of the event there.
-    Tied scores count one half.
-
-    References
-    ----------
-    Uno et al. 2007, doi:10.1198/016214507000000149; Blanche et al. 2013, doi:10.1002/sim.5958
+    Without an event by the horizon every replicate is 0 and the bootstrap would claim certainty.
+    The interval then runs up to the Clopper-Pearson limit of no event among the patients not
+    censored before the horizon, by Kish's effective number.
     """
-    rows = order_by_time(time_years, event, score, sample_weight)
-    return _time_auc(rows, Replicates.once(rows), horizons_years, cause, competing)[0]
+    rows = FollowUp.check(time_years, event, sample_weight)
+    replicates = Replicates.of(len(rows.time), patient_ids, bootstrap)
+    values = _incidence(rows, Replicates.once(len(rows.time)), horizons_years, cause, competing)[0]
+    drawn = _incidence(rows, replicates, horizons_years, cause, competing)
+    estimates = []
+    for horizon, value, column in zip(np.atleast_1d(horizons_years), values, drawn.T, strict=True):
+        low, high = percentile_interval(column, confidence)
+        if value == 0:
+            low = 0.0
+            known = (rows.time >= horizon) | rows.leaves_by_event(cause, competing)
+            by_patient = np.bincount(replicates.columns, rows.weight * known)
+            n_effective = by_patient.sum() ** 2 / (by_patient**2).sum()
+            high = float(beta.ppf(0.5 + confidence / 2, 1, n_effective))
+        estimates.append(Estimate(float(value), low, high))
+    return estimates
 
 
-def time_auc_replicates(
-    time_years: ArrayLike,
-    event: ArrayLike,
-    score: ArrayLike,
-    horizons_years: ArrayLike,
-    patient_ids: ArrayLike,
-    sample_weight: ArrayLike | None,
-    bootstrap: PatientBootstrap,
-    cause: int = 1,
-    competing: str = "censored",
+def case_cohort_weights(
+    is_case: ArrayLike, in_subcohort: ArrayLike, stratum: ArrayLike | None = None
 ) -> NDArray[np.float64]:
-    """`cumulative_dynamic_auc` in every bootstrap replicate, G estimated again in each.
+    """Weights that make a case-cohort sample stand for the cohort it was drawn from.
 
     Parameters
     ----------
-    time_years, event, score, horizons_years, sample_weight, cause, competing
-        As in `cumulative_dynamic_auc`; one row an exam.
-    patient_ids : array-like of str, shape (n,)
-    bootstrap : PatientBootstrap
+    is_case : array of bool, shape (n_cohort,)
+        All rows of the cohort, one a sampling unit. Every case is in the sample.
+    in_subcohort : array of bool, shape (n_cohort,)
+        Drawn at random, whether or not it later became a case.
+    stratum : array of int or str, shape (n_cohort,), optional
+        Where the chance of being drawn differed, such as age group or site.
 
     Returns
     -------
-    array of float, shape (n_replicates, n_horizons)
-        NaN where a replicate holds no case or no control. Two models scored with one bootstrap
-        give paired replicates.
+    ndarray of float, shape (n_cohort,)
+        1 for a case, non-cases / non-cases drawn of its stratum for a non-case that was drawn, NaN
+        for one that was not: it has no data, and no metric takes it.
+
+    Raises
+    ------
+    ValueError
+        If a row has no stratum, or non-cases of a stratum are all undrawn; the message names it.
+
+    Notes
+    -----
+    The sampled share is the one found and not the one planned, which lowers the variance
+    (estimator II of Borgan et al.). Metrics take the result as `sample_weight`.
+
+    References
+    ----------
+    Borgan et al. 2000, doi:10.1023/A:1009661900674
+
+    Examples
+    --------
+    >>> case_cohort_weights([1, 0, 0, 0, 0], [0, 1, 0, 1, 0])
+    array([ 1.,  2., nan,  2., nan])
     """
-    rows = order_by_time(time_years, event, score, sample_weight)
-    replicates = Replicates.of(rows, patient_ids, bootstrap)
-    return _time_auc(rows, replicates, horizons_years, cause, competing)
+    is_case = check_flag(is_case, "is_case")
+    in_subcohort = check_flag(in_subcohort, "in_subcohort", len(is_case))
+    strata = np.zeros(len(is_case)) if stratum is None else np.asarray(stratum)
+    codes, names = pd.factorize(strata)
+    if len(codes) != len(is_case) or (codes < 0).any():
+        raise ValueError(f"stratum must name one for each of {len(is_case)} rows, none missing")
+    others = np.bincount(codes, ~is_case)
+    drawn = np.bincount(codes, ~is_case & in_subcohort)
+    if ((others > 0) & (drawn == 0)).any():
+        shown = ", ".join(str(name) for name in names[(others > 0) & (drawn == 0)][:5])
+        raise ValueError(f"in_subcohort holds no non-case of stratum {shown}")
+    weight = np.full(len(is_case), np.nan)
+    weight[in_subcohort] = (others / np.maximum(drawn, 1))[codes[in_subcohort]]
+    weight[is_case] = 1.0
+    return weight
 
 
-def time_auc_estimate(
-    time_years: ArrayLike,
-    event: ArrayLike,
-    score: ArrayLike,
-    horizons_years: ArrayLike,
-    patient_ids: ArrayLike,
-    sample_weight: ArrayLike | None,
-    bootstrap: PatientBootstrap,
-    cause: int = 1,
-    competing: str = "censored",
-    confidence: float = 0.95,
-) -> list[Estimate]:
-    """`cumulative_dynamic_auc` with percentile intervals, one Estimate a horizon."""
-    rows = order_by_time(time_years, event, score, sample_weight)
-    values = _time_auc(rows, Replicates.once(rows), horizons_years, cause, competing)[0]
-    drawn = Replicates.of(rows, patient_ids, bootstrap)
-    replicates = _time_auc(rows, drawn, horizons_years, cause, competing)
-    return [
-        Estimate(float(value), *percentile_interval(column, confidence))
-        for value, column in zip(values, replicates.T, strict=True)
-    ]
-
-
-def _time_auc(
-    rows: TimeOrdered,
-    replicates: Replicates,
-    horizons_years: ArrayLike,
-    cause: int,
-    competing: str,
+def _incidence_steps(
+    by_cause: NDArray[np.float64], by_event: NDArray[np.float64], otherwise: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    check_competing(competing)
-    horizons = check_vector(np.atleast_1d(horizons_years), "horizons_years")
-    plans = [_HorizonPlan.make(rows, horizon, cause, competing) for horizon in horizons]
-    auc = np.empty((len(replicates.counts), len(horizons)))
-    for chunk, weights in replicates.row_weights(rows):
-        observed = observation_curve(rows, cause, competing, weights)  # (R, n_distinct + 1)
-        for k, plan in enumerate(plans):
-            case = divide(weights[:, plan.cases], observed[:, plan.case_g])  # (R, n_cases)
-            control = divide(weights[:, plan.controls], observed[:, plan.control_g])
-            up_to = np.zeros((len(control), control.shape[1] + 1))
-            np.cumsum(control, axis=1, out=up_to[:, 1:])  # control weight up to each score
-            beaten = 0.5 * (up_to[:, plan.below] + up_to[:, plan.not_above])  # (R, n_cases)
-            pairs = case.sum(axis=1) * up_to[:, -1]
-            auc[chunk, k] = divide((case * beaten).sum(axis=1), pairs, empty=np.nan)
-    return auc
+    """Probability of the event at each mark: free of any event up to it, times the hazard."""
+    at_risk = remaining_after(by_event + otherwise) + otherwise + by_event
+    free_before = np.ones_like(at_risk)
+    free_before[1:] = event_free(by_event, otherwise)[:-1]
+    return free_before * divide(by_cause, at_risk)
 
 
-@dataclass(frozen=True, eq=False)
-class _HorizonPlan:
-    """Who is a case and who a control at one horizon: all that does not depend on the weights."""
-
-    cases: NDArray[np.intp]  # (n_cases,) rows
-    controls: NDArray[np.intp]  # (n_controls,) rows, by increasing score
-    case_g: NDArray[np.intp]  # (n_cases,) entry of the observation curve that weights each case
-    control_g: NDArray[np.intp]  # (n_controls,)
-    below: NDArray[np.intp]  # (n_cases,) number of controls scoring less
-    not_above: NDArray[np.intp]  # (n_cases,) number of controls scoring no more
-
-    @classmethod
-    def make(cls, rows: TimeOrdered, horizon: float, cause: int, competing: str) -> _HorizonPlan:
-        is_case = (rows.time <= horizon) & (rows.event == cause)
-        is_control = (rows.time >= horizon) & ~is_case
-        if competing == "control":
-            is_control |= ~is_case & (rows.event != CENSORED)
-        cases, controls = np.flatnonzero(is_case), np.flatnonzero(is_control)
-        controls = controls[np.argsort(rows.score[controls], kind="stable")]
-        horizon_g = np.searchsorted(rows.distinct_times, horizon, side="left")
-        return cls(
-            cases=cases,
-            controls=controls,
-            case_g=rows.group[cases],
-            control_g=np.minimum(rows.group[controls], horizon_g),
-            below=np.searchsorted(rows.score[controls], rows.score[cases], side="left"),
-            not_above=np.searchsorted(rows.score[controls], rows.score[cases], side="right"),
-        )
+def _incidence(
+    rows: FollowUp, replicates: Replicates, horizons_years: ArrayLike, cause: int, competing: str
+) -> NDArray[np.float64]:
+    """Incidence of the cause by each horizon, shape (n_replicates, n_horizons)."""
+    horizons = check_horizons(horizons_years)
+    leaves = rows.leaves_by_event(cause, competing)
+    line = Timeline.make(rows.time, np.concatenate([rows.time[leaves], horizons]))
+    by_event, otherwise = replicates.exits(line, rows.weight, leaves)
+    by_cause = replicates.table(line.interval, rows.weight, rows.event == cause, line.n_intervals)
+    at = line.starting_at(horizons)
+    incidence = np.empty((replicates.n_replicates, len(horizons)))
+    for part, counts in replicates.parts():
+        leaving = by_event @ counts, otherwise @ counts
+        steps = np.cumsum(_incidence_steps(by_cause @ counts, *leaving), axis=0)
+        # the curve says nothing past the last row unless all have had an event by then
+        reached = remaining_after(sum(leaving))[at - 1] > 0
+        known = reached | (event_free(*leaving)[at] == 0)
+        incidence[part] = np.where(known, steps[at], np.nan).T
+    return incidence

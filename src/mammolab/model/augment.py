@@ -59,7 +59,10 @@ def augment(
     def uniform(limit: float) -> torch.Tensor:
         return (torch.rand(n, generator=generator) * 2 - 1) * limit
 
-    down, right = uniform(settings.shift_px).round().long(), uniform(settings.shift_px).round().long()
+    down, right = (
+        uniform(settings.shift_px).round().long(),
+        uniform(settings.shift_px).round().long(),
+    )
     rows = torch.arange(height).expand(n, -1)  # (n, h)
     if settings.flip:
         flipped = torch.rand(n, generator=generator) < 0.5

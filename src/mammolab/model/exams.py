@@ -41,8 +41,10 @@ def image_labels(images: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
     frame["label"] = cancer & ((side == frame["laterality"]) | (side == "B"))
     frame["row"] = frame["row"].astype(np.int64)
     unknown_side = cancer & ~side.isin(["L", "R", "B"])
-    return frame[~unknown_side].drop(columns=["cancer_within_1y", "cancer_laterality"]).reset_index(
-        drop=True
+    return (
+        frame[~unknown_side]
+        .drop(columns=["cancer_within_1y", "cancer_laterality"])
+        .reset_index(drop=True)
     )
 
 

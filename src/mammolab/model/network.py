@@ -135,5 +135,6 @@ def _stage(channels_in: int, channels_out: int, stride: int) -> nn.Sequential:
             nn.BatchNorm2d(channels_out),
         )
     return nn.Sequential(
-        BasicBlock(channels_in, channels_out, stride, shortcut), BasicBlock(channels_out, channels_out)
+        BasicBlock(channels_in, channels_out, stride, shortcut),
+        BasicBlock(channels_out, channels_out),
     )

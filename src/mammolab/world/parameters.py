@@ -449,6 +449,7 @@ MISSING = Parameter(
 )
 BRCA_TESTED = Parameter({"carrier": 0.60, "other": 0.06}, "share", "women with a known BRCA result")
 
+
 def parameter_table() -> pd.DataFrame:
     """List every constant of the world: name, value, unit, meaning, source.
 

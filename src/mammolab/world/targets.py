@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mammolab.evaluate import Estimate
-from mammolab.evaluate.roc import auc_estimate
+from mammolab.evaluate.delong import auc_estimate
 from mammolab.world import parameters as p
 from mammolab.world import people
 from mammolab.world.attendance import DAYS_PER_YEAR
@@ -104,9 +104,7 @@ def best_risk_auc(programme: Programme) -> Estimate:
     days = screens["days_to_diagnosis_true"]
     screens = screens[~(days <= DAYS_PER_YEAR)]
     cancer = screens["days_to_diagnosis_true"] <= 5 * DAYS_PER_YEAR
-    return auc_estimate(
-        screens["risk_5y_true"], cancer, patient_ids=screens["patient_id"]
-    )
+    return auc_estimate(screens["risk_5y_true"], cancer, patient_ids=screens["patient_id"])
 
 
 def screening_exams(programme: Programme) -> pd.DataFrame:
