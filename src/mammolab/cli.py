@@ -1,4 +1,4 @@
-"""The command line: `mammolab run` and `mammolab figures`. Heavy imports wait until needed."""
+"""The command line: `mammolab run`, `figures` and `world`. Heavy imports wait until needed."""
 
 import importlib.util
 import json
@@ -194,6 +194,64 @@ def figures(
     for folder in folders:
         drawn = redraw(folder)
         print(f"{len(drawn)} figures redrawn in {folder}")
+
+
+@app.command()
+def world(
+    women: Annotated[int, typer.Option("--women", help="Women in the export.")],
+    out: Annotated[Path, typer.Option("--out", help="New or empty folder, or one begun before.")],
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, other women.")] = 2019,
+    rows: Annotated[int, typer.Option("--rows", help="Height of an image in pixels.")] = 256,
+    columns: Annotated[
+        int | None, typer.Option("--columns", help="Its width; 13/16 of the height when not given.")
+    ] = None,
+    pixels: Annotated[
+        str,
+        typer.Option(
+            "--pixels",
+            metavar="PRECANCER/REST",
+            help="Probability of images for exams 1-5 years before a recorded cancer, and for the "
+            "rest; exams within a year before one always have them.",
+        ),
+    ] = "1/1",
+    images: Annotated[
+        bool, typer.Option("--images/--no-images", help="Draw images, or write tables only.")
+    ] = True,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Processes that draw; all cores when not given.")
+    ] = None,
+    conspicuity: Annotated[
+        float, typer.Option("--conspicuity", help="Factor on the contrast of lesions; 1: physical.")
+    ] = 4.0,
+) -> None:
+    """Write a synthetic screening programme for use elsewhere.
+
+    The folder gets raw/ (tables of the health record, registry, pathology, DICOM images), truth/
+    (what nobody in the hospital knows) and DATASHEET.md. A run that was stopped goes on when it is
+    started again.
+
+    \b
+    Examples:
+      mammolab world --women 200 --out lesson
+      mammolab world --women 20000 --out tables --no-images
+      mammolab world --women 500 --out pacs --rows 1024 --workers 8
+      mammolab world --women 20000 --out challenge --seed 7 --pixels 0.3/0.03
+    """
+    from mammolab.world.command import WorldRequest, export_world, parse_pixels
+
+    p_precancer, p_rest = parse_pixels(pixels)
+    request = WorldRequest(
+        n_women=women,
+        seed=seed,
+        rows=rows,
+        columns=rows * 13 // 16 if columns is None else columns,
+        p_precancer=p_precancer,
+        p_rest=p_rest,
+        conspicuity=conspicuity,
+        images=images,
+    )
+    processes = available_cores() if workers is None else workers
+    export_world(request, out, processes, partial(print, flush=True))
 
 
 def main() -> None:

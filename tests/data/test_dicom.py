@@ -63,6 +63,8 @@ REJECTIONS = [
     ({"ViewCodeSequence": code("399260004")}, "view: code 399260004"),
     ({"ViewCodeSequence": code("399162004", "399055006")}, "special view: spot compression"),
     ({"ViewCodeSequence": code("R-10242", "R-102D6")}, "special view: magnification"),
+    ({"EstimatedRadiographicMagnificationFactor": "1.8"}, "special view: magnified 1.8 times"),
+    ({"PartialView": "YES"}, "partial view: shows a part"),
     ({"Rows": 0}, "image size: 0 x 4"),
     ({"Rows": 60000, "Columns": 60000}, "image size: 60000 x 60000 is above the cap"),
     ({"SamplesPerPixel": 3}, "pixel format: more than one sample"),
@@ -88,6 +90,8 @@ ACCEPTED = [
     ({"ViewCodeSequence": code("R-10226", "399209000")}, "MLO"),  # implant displaced
     ({"ViewCodeSequence": [], "ViewPosition": "MLO"}, "MLO"),
     ({"PresentationIntentType": None}, "CC"),  # the SOP class says it
+    ({"EstimatedRadiographicMagnificationFactor": "1.07"}, "CC"),  # a contact view
+    ({"PartialView": "NO"}, "CC"),
     ({"PhotometricInterpretation": "MONOCHROME1"}, "CC"),
     ({"ImagerPixelSpacing": None}, "CC"),
 ]
@@ -151,6 +155,72 @@ def test_second_file_with_one_uid_is_rejected(tmp_path, write_mammogram):
     assert index["image_id"].tolist() == ["file:a.dcm", "1.2.3", "file:c.dcm"]
 
 
+def write_views(folder, write_mammogram, images: dict[str, dict]) -> pd.DataFrame:
+    """Write one file a name, all of the same view unless changed, and index them."""
+    for number, (name, changes) in enumerate(images.items()):
+        usual = {"SOPInstanceUID": f"1.2.{number}", "AcquisitionDate": "20140506"}
+        write_mammogram(folder / f"{name}.dcm", **(usual | changes))
+    return build_index(folder).set_index("path")
+
+
+def test_of_a_repeated_view_the_later_is_used(tmp_path, write_mammogram):
+    images = {
+        "a": {"AcquisitionTime": "101500", "InstanceNumber": 9},
+        "b": {"AcquisitionTime": "101530.5", "InstanceNumber": 2},
+        "c": {"AcquisitionTime": "091530", "InstanceNumber": 3},
+        "other breast": {"AcquisitionTime": "080000", "ImageLaterality": "R"},
+        "other view": {"AcquisitionTime": "080000", "ViewPosition": "MLO"},
+        "other exam": {"AcquisitionTime": "080000", "AccessionNumber": "E2"},
+        "other woman": {"AcquisitionTime": "110000", "PatientID": "P2"},
+        "unusable": {"AcquisitionTime": "120000", "PixelData": b"\0" * 22},
+    }
+    index = write_views(tmp_path, write_mammogram, images)
+    rejected = index[index["status"] == "rejected"]
+    assert sorted(rejected.index) == ["a.dcm", "c.dcm", "unusable.dcm"]
+    for name in ("a.dcm", "c.dcm"):
+        assert rejected.loc[name, "reason"] == "repeated view: b.dcm is used, taken later"
+    assert rejected.loc["unusable.dcm", "reason"].startswith("pixel data")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "used"),
+    [
+        ({"ContentTime": "090000"}, {"ContentTime": "080000"}, "a.dcm"),  # where no acquisition is
+        ({"InstanceNumber": 1}, {"InstanceNumber": 2}, "b.dcm"),  # times removed
+        ({"AcquisitionTime": "080000"}, {}, "a.dcm"),
+        ({"AcquisitionDate": "20140507"}, {"AcquisitionTime": "235900"}, "a.dcm"),
+        ({}, {}, "a.dcm"),
+    ],
+)
+def test_what_is_later(tmp_path, write_mammogram, first, second, used):
+    index = write_views(tmp_path, write_mammogram, {"a": first, "b": second})
+    assert index.index[index["status"] == "ok"].tolist() == [used]
+    why = index.loc[index["status"] == "rejected", "reason"].item()
+    assert why.endswith("as good" if first == second else "taken later")
+
+
+def test_the_implant_displaced_view_is_used_first(tmp_path, write_mammogram):
+    displaced = {"ViewCodeSequence": code("399162004", "399209000"), "AcquisitionTime": "090000"}
+    index = write_views(
+        tmp_path,
+        write_mammogram,
+        {"plain": {"AcquisitionTime": "100000"}, "pushed": displaced},
+    )
+    reason = "repeated view: pushed.dcm is used, with the implant displaced"
+    assert index.loc["plain.dcm", "reason"] == reason
+    assert index.loc["pushed.dcm", "status"] == "ok"
+
+
+def test_an_unreadable_instance_number_rejects_nothing(tmp_path, mammogram):
+    dataset = mammogram()
+    dataset.InstanceNumber = 1234
+    path = tmp_path / "one.dcm"
+    pydicom.dcmwrite(path, dataset, enforce_file_format=True)
+    path.write_bytes(path.read_bytes().replace(b"1234", b"1.x4"))
+    assert b"1.x4" in path.read_bytes()
+    assert build_index(tmp_path).iloc[0][["status", "reason"]].tolist() == ["ok", ""]
+
+
 def test_spacing_is_the_detectors_over_the_magnification(mammogram):
     spacing_mm = spacing_mm_of(mammogram(EstimatedRadiographicMagnificationFactor="1.25"))
     assert spacing_mm == pytest.approx(0.08)
@@ -161,10 +231,12 @@ def test_spacing_is_the_detectors_over_the_magnification(mammogram):
 
 def test_number_of_workers_changes_nothing(tmp_path, write_mammogram):
     for number in range(150):
-        changes = {"Modality": "CR"} if number % 7 == 0 else {}
+        changes = {"AccessionNumber": f"E{number % 60}"}
+        changes |= {"Modality": "CR"} if number % 7 == 0 else {}
         write_mammogram(tmp_path / f"{number}.dcm", SOPInstanceUID=f"1.2.{number % 140}", **changes)
     one, two = build_index(tmp_path, workers=1), build_index(tmp_path, workers=2)
     assert one.equals(two) and len(one) == 150
+    assert one["reason"].str.startswith("repeated view").sum() > 30
 
 
 def test_missing_and_empty_folder(tmp_path):

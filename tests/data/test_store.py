@@ -116,6 +116,7 @@ def test_mutated_streams_never_crash_the_store(tmp_path, write_mammogram):
             dataset["PixelData"].is_undefined_length = True
         for number in range(50):
             dataset.SOPInstanceUID = f"1.2.{len(name)}.{number}"
+            dataset.AccessionNumber = f"E{name}{number}"
             content = io.BytesIO()
             pydicom.dcmwrite(content, dataset)
             mutant = bytearray(content.getvalue())

@@ -2,8 +2,8 @@
 
 import re
 import shutil
-import subprocess
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,9 @@ import pandas as pd
 import pydicom
 import pytest
 
-from mammolab.world.dicom_export import exams_of, export_pixels, write_exam
+from mammolab.world.dicom_export import encode_view, exams_of, export_pixels, write_exam
 from mammolab.world.render import render
-from mammolab.world.vendors import VENDORS
+from mammolab.world.vendors import UPGRADES, VENDORS
 
 ROWS, COLUMNS = 128, 104
 
@@ -35,6 +35,7 @@ def frames(n: int = 6) -> tuple[pd.DataFrame, pd.DataFrame]:
         "percent_density": 0.3,
         "breast_size_mm": 85.0,
         "texture": 0.4,
+        "extra_marker": 0,
     })  # fmt: skip
     lesions = pd.DataFrame({
         "exam_id": ["E0000", "E0002"],
@@ -45,6 +46,7 @@ def frames(n: int = 6) -> tuple[pd.DataFrame, pd.DataFrame]:
         "height": 0.1,
         "seed": [3, 4],
         "malignant": [True, False],
+        "contrast": [0.3, 0.0],
     })  # fmt: skip
     return exams, lesions
 
@@ -57,7 +59,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dicom")
-    assert export_pixels(folder, *frames(), ROWS, COLUMNS, 2.0, workers=1) == 24
+    assert export_pixels(folder, *frames(), ROWS, COLUMNS, 2.0, 1, extra_rate=0) == 24
     return folder
 
 
@@ -73,7 +75,9 @@ def test_pixels_and_headers_survive_the_file(exported: Path):
             assert file.PatientID == exam.patient_id and file.AccessionNumber == exam.exam_id
             assert file.PhotometricInterpretation == vendor.photometric
             assert file.BitsStored == vendor.bits_stored
-            assert float(file.ImagerPixelSpacing[0]) == pytest.approx(vendor.spacing_mm(COLUMNS))
+            assert float(file.ImagerPixelSpacing[0]) == pytest.approx(
+                vendor.pixel_mm(ROWS), rel=1e-5
+            )
             assert file.PatientAge == "058Y"
             assert file.BreastImplantPresent == ("YES" if exam.implant else "NO")
             assert file.VOILUTFunction == vendor.voi_function
@@ -106,7 +110,7 @@ def test_uids_are_unique_and_well_formed(exported: Path):
 def test_files_do_not_depend_on_workers(exported: Path, tmp_path: Path):
     exams, lesions = frames()
     shuffled = exams.iloc[::-1].reset_index(drop=True)
-    export_pixels(tmp_path, shuffled, lesions, ROWS, COLUMNS, 2.0, workers=2)
+    export_pixels(tmp_path, shuffled, lesions, ROWS, COLUMNS, 2.0, workers=2, extra_rate=0)
     assert contents(tmp_path) == contents(exported)
 
 
@@ -116,7 +120,7 @@ def test_resumes_where_it_stopped(exported: Path, tmp_path: Path, capsys: pytest
     kept.write_bytes(b"kept")  # a file that is there is not written again
     lost[0].unlink()
     (lost[1].parent / ".2.25.1.99.dcm.7").write_bytes(b"half a file")
-    export_pixels(tmp_path, *frames(), ROWS, COLUMNS, 2.0, workers=1)
+    export_pixels(tmp_path, *frames(), ROWS, COLUMNS, 2.0, workers=1, extra_rate=0)
     found, wanted = contents(tmp_path), contents(exported)
     assert found.keys() == wanted.keys()
     assert [name for name in wanted if found[name] != wanted[name]] == [
@@ -127,10 +131,18 @@ def test_resumes_where_it_stopped(exported: Path, tmp_path: Path, capsys: pytest
 
 def test_other_pixels_replace_the_files(tmp_path: Path):
     exam = exams_of(*frames(1))[0]
-    first = write_exam(tmp_path, exam, ROWS, COLUMNS, 2.0)
-    second = write_exam(tmp_path, replace(exam, percent_density=0.2), ROWS, COLUMNS, 2.0)
-    assert not set(first) & set(second)
-    assert set(tmp_path.rglob("*.dcm")) == set(second)
+    written = set(write_exam(tmp_path, exam, ROWS, COLUMNS, 2.0))
+    others = (
+        (replace(exam, percent_density=0.2), COLUMNS, 2.0),
+        (replace(exam, vendor="birch"), COLUMNS, 2.0),
+        (replace(exam, extra_marker=True), COLUMNS, 2.0),
+        (exam, 100, 2.0),
+        (exam, COLUMNS, 2.5),
+    )
+    for other, columns, conspicuity in others:
+        before, written = written, set(write_exam(tmp_path, other, ROWS, columns, conspicuity))
+        assert not before & written
+        assert set(tmp_path.rglob("*.dcm")) == written
 
 
 def test_missing_column_is_named(tmp_path: Path):
@@ -139,14 +151,48 @@ def test_missing_column_is_named(tmp_path: Path):
         export_pixels(tmp_path, exams.drop(columns="texture"), lesions, ROWS, COLUMNS, 1.0, 1)
     with pytest.raises(ValueError, match="workers must be at least 1"):
         export_pixels(tmp_path, exams, lesions, ROWS, COLUMNS, 1.0, 0)
+    with pytest.raises(ValueError, match="extra_rate must be at least 0, got -1"):
+        export_pixels(tmp_path, exams, lesions, ROWS, COLUMNS, 1.0, 1, extra_rate=-1)
 
 
-@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed")
-def test_valid_by_dciodvfy(exported: Path):
-    for path in sorted(exported.rglob("*.dcm"))[:16]:
-        checked = subprocess.run(
-            ["dciodvfy", str(path)], check=False, capture_output=True, text=True
-        )
-        lines = (checked.stderr + checked.stdout).splitlines()
-        assert "MammographyImageForPresentation" in lines
-        assert [line for line in lines if line.startswith("Error")] == []
+def test_software_changes_and_the_machine_stays(tmp_path: Path):
+    exams, lesions = frames(2)
+    (day, key), device = UPGRADES["dogwood"][0], "dogwood"
+    before = pd.Timestamp(day) - pd.Timedelta(days=1)
+    exams = exams.assign(device=device, exam_date=[before.date().isoformat(), day])
+    export_pixels(tmp_path, exams, lesions, ROWS, COLUMNS, 2.0, 1, extra_rate=0)
+    old, new = (
+        pydicom.dcmread(next(tmp_path.glob(f"*/{exam}/*.dcm"))) for exam in exams["exam_id"]
+    )
+    assert old.SoftwareVersions == VENDORS[device].software
+    assert new.SoftwareVersions == VENDORS[key].software != old.SoftwareVersions
+    assert old.DeviceSerialNumber == new.DeviceSerialNumber
+    assert old.ManufacturerModelName == new.ManufacturerModelName
+
+
+def test_flagged_exams_carry_a_second_marker():
+    exams, lesions = frames(2)
+    plain, marked = exams_of(exams, lesions)[0], exams_of(exams.assign(extra_marker=1), lesions)[0]
+    assert next(plain.views()).lesions == next(marked.views()).lesions
+    for one, other in zip(plain.views(), marked.views(), strict=True):
+        differs = render(one, ROWS, COLUMNS, 2.0) != render(other, ROWS, COLUMNS, 2.0)
+        assert differs[: ROWS // 2].sum() == 0 < differs[ROWS // 2 :].sum()
+
+
+def test_the_contrast_of_a_lesion_reaches_the_pixels():
+    exams, lesions = frames(1)
+    left = next(v for v in exams_of(exams, lesions)[0].views() if v.laterality == "L")
+    assert left.lesions[0].contrast == 0.3
+    faint = exams_of(exams, lesions.assign(contrast=-1.0))[0]
+    other = next(v for v in faint.views() if v.laterality == "L")
+    assert (render(left, ROWS, COLUMNS, 2.0) != render(other, ROWS, COLUMNS, 2.0)).any()
+
+
+def test_a_full_matrix_is_exported():
+    exam = exams_of(*frames(1))[0]
+    view = next(exam.views())
+    stored = np.zeros((3328, 2560), np.uint16)
+    stored[1, 2] = 4095
+    file = pydicom.dcmread(BytesIO(encode_view(stored, exam, view, "2.25.1", 1)))
+    np.testing.assert_array_equal(file.pixel_array, stored)
+    assert float(file.ImagerPixelSpacing[0]) == pytest.approx(208 / 3328, abs=1e-6)

@@ -1,17 +1,19 @@
-"""Natural history: incidence is met exactly, tumours grow, readers see what they can."""
+"""Natural history: incidence and death are met exactly, and tumours grow."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import ndtr
 
-from mammolab.world import attendance, disease, readers
+from mammolab.world import disease
 from mammolab.world import parameters as p
 
 
 @pytest.fixture(scope="module")
 def women() -> pd.DataFrame:
-    """Women all alike: white, relative risk one."""
-    return pd.DataFrame({"race_ethnicity": "white", "relative_risk": np.ones(150_000)})
+    """Women alike but for their health: white, relative risk one."""
+    ill_health = np.random.default_rng(4).standard_normal(150_000)
+    return pd.DataFrame({"race_ethnicity": "white", "relative_risk": 1.0, "ill_health": ill_health})
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,31 @@ def test_incidence_without_screening_is_the_table(course):
     rates = np.array(p.INCIDENCE.value["white"])[:11].sum() * 5e-5 * p.INCIDENCE_SCALE.value
     expected = -np.expm1(-rates)
     assert share == pytest.approx(expected, abs=4 * np.sqrt(expected / len(course)))
+
+
+def test_deaths_of_other_causes_follow_the_table_at_every_age(course):
+    death = course["other_death_age"].to_numpy()
+    for start, rate in zip(disease.BAND_EDGES[4:-1], p.OTHER_MORTALITY.value["white"][4:]):
+        alive = (death > start).sum()
+        deaths = ((death > start) & (death < start + 5)).sum()
+        expected = -alive * np.expm1(-rate * 5e-5)
+        assert deaths == pytest.approx(expected, abs=4 * np.sqrt(expected)), start
+
+
+def test_ill_health_kills_by_the_stated_ratio(women, course):
+    young = course["other_death_age"] < 45  # before survivors are selected
+    ill = women["ill_health"] > 0
+    s = p.HEALTH_LOG_RR.value
+    expected = ndtr(s) / (1 - ndtr(s))  # means of a lognormal above and below its median
+    assert young[ill].mean() / young[~ill].mean() == pytest.approx(expected, rel=0.12)
+
+
+def test_lesions_differ_in_contrast(course):
+    for name in ("invasive", "dcis"):
+        assert course[f"{name}_contrast"].std() == pytest.approx(
+            p.LESION_CONTRAST_SD.value, rel=0.02
+        )
+    assert course["invasive_contrast"].corr(course["dcis_contrast"]) == pytest.approx(0, abs=0.02)
 
 
 def test_risk_of_cancer_agrees_with_the_simulation(course):
@@ -97,57 +124,3 @@ def test_benign_look_alikes_in_the_stated_share():
     assert lesions["kind"].str.startswith("benign_").all()
     fewer = disease.draw_benign(100, seed=3)
     pd.testing.assert_frame_equal(fewer, lesions[lesions["woman"] < 100])
-
-
-def test_detection_rises_with_size_and_falls_with_density():
-    size = np.array([1.9, 3.0, 8.0, 15.0, 40.0])
-    chance = readers.detection_probability(size, np.ones(5, int), np.zeros(5), in_situ=False)
-    assert chance[0] == 0 and (np.diff(chance) > 0).all() and chance[-1] <= 1
-    by_density = readers.detection_probability(
-        np.full(4, 10.0), np.arange(4), np.zeros(4), in_situ=False
-    )
-    assert (np.diff(by_density) < 0).all()
-
-
-def test_false_positives_fall_with_a_prior_film_and_a_specific_reader():
-    def chance(has_prior: bool, effect: float) -> float:
-        one = np.ones(1)
-        return readers.false_positive_probability(
-            50 * one, one.astype(int), one * has_prior, 0 * one, effect * one, 0 * one
-        )[0]
-
-    odds = [value / (1 - value) for value in (chance(True, 0.0), chance(False, 0.0))]
-    assert odds[0] / odds[1] == pytest.approx(0.5, rel=1e-3)
-    assert chance(True, 1.0) < chance(True, 0.0)
-
-
-def test_the_panel_has_its_spread_at_any_seed():
-    for seed in (1, 2):
-        panel = readers.draw_panel(seed)
-        assert panel["reader_id"].is_unique
-        assert panel["sensitivity_effect"].mean() == pytest.approx(0, abs=1e-9)
-        assert panel["sensitivity_effect"].std() == pytest.approx(
-            p.READER_SENSITIVITY_SD.value, rel=0.05
-        )
-
-
-def test_screens_are_over_a_year_apart_and_stop_in_time():
-    ages = attendance.draw_schedule(attendance.draw_cadence(5_000, seed=2), seed=2)
-    gaps = np.diff(ages, axis=1)
-    assert np.nanmin(gaps) * attendance.DAYS_PER_YEAR > 366
-    assert np.nanmax(ages) <= p.LAST_SCREEN_AGE.value
-    assert np.isnan(ages[:, -1]).all()
-
-
-def test_dates_by_hand():
-    dates = attendance.to_date(np.array([0.0, 1.0, -1.0, np.nan]))
-    expected = ["2009-01-01", "2010-01-01", "2008-01-01", "NaT"]
-    np.testing.assert_array_equal(dates, np.array(expected, "datetime64[ns]"))
-    assert attendance.to_time("2010-01-01") == pytest.approx(365 / 365.25)
-
-
-def test_every_hospital_and_year_has_a_machine():
-    for site, periods in p.SITE_DEVICES.value.items():
-        for year in range(2009, 2017):
-            share = sum(row[3] for row in periods if row[1] <= year <= row[2])
-            assert share == pytest.approx(1), (site, year)

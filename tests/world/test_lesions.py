@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from mammolab.world.anatomy import make_outline
 from mammolab.world.lesions import KINDS, Lesion
@@ -83,6 +84,37 @@ def test_place_is_the_same_at_two_matrix_sizes():
     large = np.array(lesion_box(BASE, MASS, 1024, 832))
     np.testing.assert_allclose(large[:2] + 0.5, 4 * (small[:2] + 0.5))
     assert large[2] == pytest.approx(4 * small[2])
+
+
+@pytest.mark.parametrize("kind", ["mass", "benign_mass"])
+def test_size_and_place_in_mm_are_the_same_at_every_resolution(kind: str):
+    """Centroid and equivalent diameter of what the lesion adds at half its maximum."""
+    view, lesion = replace(BASE, percent_density=0.06), replace(MASS, kind=kind)
+    found = []
+    for rows, columns in ((256, 208), (512, 416), (1024, 832), (3328, 2560)):
+        pixel = VENDORS[view.vendor].pixel_mm(rows)
+        pair = [
+            to_display(render(one, rows, columns, 1.0), view.vendor)
+            for one in (replace(view, lesions=(lesion,)), view)
+        ]
+        added = pair[0] - pair[1]
+        size = max(1, round(1.6 / pixel)) | 1  # the same smoothing in mm
+        added = ndimage.uniform_filter(added, size)
+        row, column = np.nonzero(added > added.max() / 2)
+        found.append(((row.mean() + 0.5) * pixel, (column.mean() + 0.5) * pixel,
+                      2 * np.sqrt(len(row) / np.pi) * pixel))  # fmt: skip
+    found = np.array(found)
+    assert np.ptp(found[:, :2], axis=0).max() < 0.8, found  # one coarse pixel
+    assert np.ptp(found[:, 2]) < 0.12 * lesion.diameter_mm, found
+    assert (found[:, 2] > 0.6 * lesion.diameter_mm).all(), found
+    assert (found[:, 2] < 1.1 * lesion.diameter_mm).all(), found
+
+
+def test_contrast_is_a_log_factor():
+    strong, weak = (
+        change(BASE, replace(MASS, contrast=value), 0.3).sum() for value in (np.log(2), 0.0)
+    )
+    assert 1.6 < strong / weak < 2.2
 
 
 def test_stays_in_place_and_grows_over_exams():

@@ -28,12 +28,30 @@ def test_every_clinical_stratum_is_centred(women):
 
 
 def test_parts_of_the_relative_risk_have_their_spread_and_are_independent(women):
-    parts = women[["log_rr_clinical", "log_rr_density", "log_rr_image", "log_rr_hidden"]]
+    parts = women.filter(like="log_rr_")
+    assert len(parts.columns) == 5
     assert parts["log_rr_density"].std() == pytest.approx(p.DENSITY_LOG_RR_SD.value, rel=0.02)
     assert parts["log_rr_image"].std() == pytest.approx(p.IMAGE_LOG_RR_SD.value, rel=0.02)
     assert parts["log_rr_hidden"].std() == pytest.approx(p.HIDDEN_LOG_RR_SD.value, rel=0.02)
     assert parts["log_rr_clinical"].std() == pytest.approx(0.40, abs=0.06)
-    assert np.abs(parts.corr().to_numpy() - np.eye(4)).max() < 0.02
+    assert np.abs(parts.corr().to_numpy() - np.eye(5)).max() < 0.02
+
+
+@pytest.mark.parametrize("race, odds_ratio, auc", [("white", 1.61, 0.630), ("black", 1.27, 0.571)])
+def test_polygenic_score_tells_cases_apart_as_published(women, race, odds_ratio, auc):
+    hers = women[women["race_ethnicity"] == race]
+    slope = np.polyfit(hers["polygenic"], hers["log_rr_polygenic"], 1)[0]
+    assert np.exp(slope) == pytest.approx(odds_ratio, abs=0.01)
+    # of rare cases and the rest: each woman weighs as a case by her relative risk
+    order = hers.sort_values("polygenic")
+    case = np.exp(order["log_rr_polygenic"].to_numpy())
+    below = (np.arange(len(case)) + 0.5) / len(case)
+    assert np.average(below, weights=case) == pytest.approx(auc, abs=0.01)
+
+
+def test_the_polygenic_score_and_health_are_not_in_the_record(women):
+    records = people.patient_records(women.assign(birth_year=1955, first_exam_age=56.0), seed=11)
+    assert not {"polygenic", "ill_health", "frailty", "texture"} & set(records.columns)
 
 
 def test_covariate_effects_are_weaker_where_attenuated(women):
@@ -97,6 +115,9 @@ def test_every_constant_says_unit_meaning_and_source():
         assert sum(shares[name].values()) == pytest.approx(1)
     for name in ("biopsies", "relatives_split"):
         assert sum(shares[name]) == pytest.approx(1)
+    assert len(shares["site_shares"]) == 5
+    for name in ("site_races", "site_devices", "readers"):
+        assert list(shares[name]) == list(shares["site_shares"])
     for row in [*shares["site_races"].values(), *shares["parity"].values()]:
         assert sum(row) == pytest.approx(1)
     assert sum(share for *_, share in shares["anchor_ages"]) == pytest.approx(1)

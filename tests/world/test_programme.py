@@ -8,6 +8,7 @@ import pytest
 
 from mammolab import schemas
 from mammolab.world import parameters as p
+from mammolab.world.attendance import to_time
 from mammolab.world.programme import EXAM_COLUMNS, PIXEL_COLUMNS, simulate, write_raw
 from mammolab.world.targets import TARGETS, measure, screening_exams
 
@@ -105,6 +106,66 @@ def test_lesions_are_visible_stay_in_place_and_match_the_exams(programme):
     cancers = lesions[lesions["malignant"]].assign(patient=patient).sort_values("exam_id")
     growth = cancers.groupby(["patient", "seed"])["diameter_mm"].diff()
     assert (growth.dropna() > 0).all()
+    assert (lesions.groupby([patient, "seed"])["contrast"].nunique() == 1).all()
+
+
+def test_every_exam_is_made_where_she_is_on_a_machine_of_the_house(programme):
+    exams = programme.exams.merge(programme.truth_women, on="patient_id", suffixes=("", "_first"))
+    time = (exams["exam_date"] - pd.Timestamp(p.EPOCH.value)).dt.days / 365.25
+    clear = (time - exams["move_time"]).abs() > 0.01
+    moved = time > exams["move_time"]
+    expected = exams["site_first"].where(~moved, exams["second_site"])
+    assert (exams["site"] == expected)[clear].all()
+    sites = programme.exams.groupby("patient_id")["site"].nunique()
+    assert 0.02 < (sites > 1).mean() < 0.15  # one patient id, two hospitals
+    assert sites.max() == 2
+    year = exams["exam_date"].dt.year
+    for site, periods in p.SITE_DEVICES.value.items():
+        for now in range(2009, 2017):
+            used = set(exams["device"][(exams["site"] == site) & (year == now)])
+            assert used == {key for key, first, last, _ in periods if first <= now <= last}
+    panels = exams.groupby("reader_id")["site"].nunique()
+    assert (panels == 1).all()  # readers do not move
+
+
+def test_case_mix_differs_as_published(programme):
+    women = programme.truth_women
+    mix = pd.crosstab(women["site"], women["race_ethnicity"], normalize="index")
+    assert len(mix) == 5
+    assert mix.loc["north", "white"] == pytest.approx(0.82, abs=0.02)
+    assert mix.loc["harbour", "black"] == pytest.approx(0.457, abs=0.03)
+    # movers bring a little of each hospital's mix to the others
+    exams = programme.exams.merge(women[["patient_id", "race_ethnicity"]], on="patient_id")
+    of_exams = pd.crosstab(exams["site"], exams["race_ethnicity"], normalize="index")
+    assert 0.38 < of_exams.loc["harbour", "black"] < mix.loc["harbour", "black"]
+
+
+def test_loss_to_follow_up_depends_on_health(programme):
+    women = programme.truth_women
+    ill = women["ill_health"] > women["ill_health"].quantile(0.8)
+    well = women["ill_health"] < women["ill_health"].quantile(0.2)
+    end = to_time(p.EXTRACT_DATE.value)
+    left = women["leave_time"] < end
+    assert left[ill].mean() > 1.3 * left[well].mean()
+    dead = women["birth_time"] + women["death_age"] < end
+    assert dead[ill].mean() > 2.5 * dead[well].mean()
+    screens = programme.exams.groupby("patient_id").size()
+    per_woman = women["patient_id"].map(screens)
+    assert per_woman[ill].mean() < per_woman[well].mean()
+
+
+def test_recall_is_drawn_with_the_stated_probabilities(programme):
+    screens = screening_exams(programme)
+    healthy = screens[screens["mode"] == ""]
+    expected = healthy["false_positive_probability"]
+    error = np.sqrt((expected * (1 - expected)).sum())
+    assert abs(healthy["recall"].sum() - expected.sum()) < 4 * error
+    shown = screens[screens["detection_probability"] > 0]
+    chance = shown["detection_probability"]
+    error = np.sqrt((chance * (1 - chance)).sum())
+    # found in a woman who dies before its workup, it counts as never diagnosed
+    assert abs(shown["detected"].sum() - chance.sum()) < 4 * error + 0.005 * len(shown)
+    assert (screens.loc[screens["detection_probability"] == 0, "detected"] == 0).all()
 
 
 def test_every_device_has_cancers_and_negatives_at_the_same_rate(programme):
@@ -236,5 +297,6 @@ def test_the_export_is_what_a_hospital_would_hand_over(small, tmp_path):
 
 def test_the_export_holds_nothing_of_the_truth(small):
     hidden = {"relative_risk", "texture", "frailty", "surfacing_age", "risk_5y_true", "detected"}
+    hidden |= {"polygenic", "ill_health", "move_time", "lapse_age", "detection_probability"}
     for frame in (small.patients, small.exams, small.registry, small.pathology):
         assert not hidden & set(frame.columns)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mammolab.world.anatomy import make_outline
-from mammolab.world.lesions import Lesion
-from mammolab.world.render import BreastView, render
-from mammolab.world.vendors import VENDORS, to_display
+from mammolab.world.lesions import Lesion, offset_in_view
+from mammolab.world.render import BreastView, lesion_box, render
+from mammolab.world.vendors import VENDORS, to_display, vendor_key
 
 ROWS, COLUMNS = 256, 208
 BASE = BreastView(
@@ -148,7 +148,7 @@ def test_cedar_is_stored_inverted():
 
 def test_vendors_differ_in_size_and_tone():
     spacing = {vendor.spacing_mm(COLUMNS) for vendor in VENDORS.values()}
-    assert len(spacing) == len(VENDORS)
+    assert len(spacing) == len({vendor.device for vendor in VENDORS.values()}) == 4
     area = {vendor: (shown(replace(BASE, vendor=vendor))[30:] > 0.1).mean() for vendor in VENDORS}
     assert area["birch"] < area["alder"] < area["dogwood"]  # larger field of view, smaller breast
 
@@ -171,13 +171,70 @@ def test_marker_is_opposite_the_chest_wall():
         assert image[10:32, columns].max() > 0.6
 
 
-@pytest.mark.parametrize("rows", [64, 128, 192, 512])
-def test_other_sizes(rows: int):
-    columns = rows * 13 // 16
-    assert render(BASE, rows, columns, 1.0).shape == (rows, columns)
+@pytest.mark.parametrize(
+    "size", [(64, 52), (128, 104), (192, 156), (512, 416), (832, 640), (1664, 1280), (3328, 2560)]
+)
+def test_other_sizes(size: tuple[int, int]):
+    assert render(BASE, *size, 1.0).shape == size
 
 
-@pytest.mark.parametrize("size", [(250, 208), (256, 200), (1600, 1300)])
+@pytest.mark.parametrize("laterality", ["L", "R"])
+def test_fewer_columns_cut_air_only(laterality: str):
+    one = replace(BASE, laterality=laterality, vendor="birch")
+    full, cut = render(one, 832, 676, 1.0), render(one, 832, 640, 1.0)
+    below = slice(120, None)  # the marker moves with the edge
+    kept = full[below, :600] if laterality == "L" else full[below, -600:]
+    same = cut[below, :600] if laterality == "L" else cut[below, -600:]
+    # the noise is another draw; the tissue is the same, pixel by pixel
+    assert np.corrcoef(kept.ravel(), same.ravel())[0, 1] > 0.98
+
+
+def test_software_upgrade_follows_the_day():
+    device = np.array(["dogwood", "alder", "dogwood"], dtype=object)
+    day = np.array(["2015-06-30", "2016-01-01", "2015-07-01"], "datetime64[D]")
+    assert vendor_key(device, day).tolist() == ["dogwood", "alder", "dogwood-8"]
+    before, after = VENDORS["dogwood"], VENDORS[vendor_key("dogwood", "2015-07-01")]
+    assert (before.manufacturer, before.model) == (after.manufacturer, after.model)
+    assert (before.software, after.software) == ("7.0", "8.0")
+    assert after.device == "dogwood"
+
+
+def test_shift_moves_the_breast_and_cuts_it():
+    pixel = VENDORS["alder"].pixel_mm(ROWS)
+    moved = shown(replace(BASE, shift_mm=(20 * pixel, -12 * pixel)))
+    still = shown(BASE)
+    inner = (slice(70, 190), slice(0, 80))
+    there = moved[90:210, 0:80]
+    assert np.corrcoef(still[70:190, 12:92].ravel(), there.ravel())[0, 1] > 0.9
+    assert np.corrcoef(still[inner].ravel(), there.ravel())[0, 1] < 0.9
+    lesion = Lesion("mass", 12.0, 0.5, 0.2, 7, True)
+    here = lesion_box(BASE, lesion, ROWS, COLUMNS)
+    after = lesion_box(replace(BASE, shift_mm=(20.0, -12.0)), lesion, ROWS, COLUMNS)
+    np.testing.assert_allclose(np.subtract(after, here), (20 / pixel, -12 / pixel, 0), atol=1e-6)
+    with pytest.raises(ValueError, match="shift_mm"):
+        shown(replace(BASE, shift_mm=(0.0, -200.0)))
+
+
+def test_magnified_spot_is_centred_and_larger():
+    lesion = Lesion("mass", 12.0, 0.5, 0.2, 7, True)
+    spot = (lesion.depth, offset_in_view(lesion, "CC"))
+    near = replace(BASE, magnification=1.8, spot=spot)
+    row, column, radius = lesion_box(near, lesion, ROWS, COLUMNS)
+    assert abs(row - ROWS / 2) < 6 and abs(column - COLUMNS / 2) < 6
+    assert radius == pytest.approx(1.8 * lesion_box(BASE, lesion, ROWS, COLUMNS)[2])
+    assert shown(near).std() > 0
+    with pytest.raises(ValueError, match="spot"):
+        replace(BASE, magnification=1.8)
+
+
+def test_extra_marker_changes_only_its_corner():
+    without, marked = shown(BASE), shown(replace(BASE, extra_marker=True))
+    rows, columns = np.nonzero(marked != without)
+    assert len(rows) > 40 and rows.min() > 0.8 * ROWS and columns.min() > 0.8 * COLUMNS
+    assert marked[rows, columns].max() > 0.8
+
+
+@pytest.mark.parametrize("size", [(250, 208), (256, 190), (256, 216), (1600, 1300)])
 def test_unsupported_size_is_refused(size: tuple[int, int]):
     with pytest.raises(ValueError, match="multiple of 64"):
         render(BASE, *size, 1.0)

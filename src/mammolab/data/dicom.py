@@ -12,11 +12,13 @@ from mammolab.data.header import (
     UID,
     Rejected,
     integer_of,
+    is_implant_displaced,
     laterality_of,
     read_header,
     require_mammogram,
     require_pixels,
     spacing_mm_of,
+    taken_at,
     text_of,
     view_of,
 )
@@ -32,7 +34,9 @@ def build_index(raw_dicom: str | Path, workers: int = 1) -> pd.DataFrame:
 
     Every regular file gets one row: usable two-dimensional screening views have status ok, all
     others status rejected and a reason "kind: detail". Of two files with the same
-    SOPInstanceUID the second (by path) is rejected.
+    SOPInstanceUID the second (by path) is rejected. Of several usable images of one view of an
+    exam one is used: an implant-displaced one before a plain one, then the one taken last, since
+    what was repeated was not good enough.
 
     Parameters
     ----------
@@ -53,7 +57,9 @@ def build_index(raw_dicom: str | Path, workers: int = 1) -> pd.DataFrame:
     items = [(str(root), path) for path in sorted(_walk(root))]
     rows = contained_map(_index_file, items, workers, _dead_row, "files indexed")
     index = pd.DataFrame(rows, columns=list(COLUMNS["dicom_index"]))
-    return check(_reject_duplicates(index), "dicom_index", root)
+    merit = pd.Series([row.get("merit") for row in rows], dtype=object)
+    index = _reject_repeats(_reject_duplicates(index), merit)
+    return check(index, "dicom_index", root)
 
 
 def reject_wrong_patients(index: pd.DataFrame, exams: pd.DataFrame) -> pd.DataFrame:
@@ -102,7 +108,8 @@ def _index_file(item: tuple[str, str]) -> dict:
         row |= _describe(dataset, row["image_id"])
         require_mammogram(dataset)
         require_pixels(dataset)
-        row |= {"status": "ok", "reason": ""}
+        merit = (is_implant_displaced(dataset), *taken_at(dataset))
+        row |= {"status": "ok", "reason": "", "merit": merit}
     except Rejected as rejection:
         row["reason"] = str(rejection)
     except OSError as error:
@@ -157,4 +164,22 @@ def _reject_duplicates(index: pd.DataFrame) -> pd.DataFrame:
     ]
     index.loc[usable, "status"] = "rejected"
     index.loc[again, "image_id"] = "file:" + index.loc[again, "path"]
+    return index
+
+
+def _reject_repeats(index: pd.DataFrame, merit: pd.Series) -> pd.DataFrame:
+    """Keep the usable image of highest merit of each view of an exam, the first path on ties."""
+    view = ["patient_id", "exam_id", "laterality", "view"]
+    usable = index[index["status"] == "ok"]
+    several = usable[usable.duplicated(view, keep=False)]
+    index = index.copy()
+    for positions in several.groupby(view).indices.values():
+        rows = several.index[positions]
+        best = max(rows, key=lambda row: (merit[row], -row))
+        for row in rows.drop(best):
+            why = "as good" if merit[row] == merit[best] else "taken later"
+            if merit[best][0] and not merit[row][0]:
+                why = "with the implant displaced"
+            index.loc[row, "status"] = "rejected"
+            index.loc[row, "reason"] = f"repeated view: {index['path'][best]} is used, {why}"
     return index

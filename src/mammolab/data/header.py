@@ -11,6 +11,8 @@ from pydicom.filereader import read_file_meta_info
 
 from mammolab.schemas import VIEWS
 
+# A contact view has a factor near 1; 21 CFR 900.12(b)(6) asks 1.4 to 2.0 of magnification views.
+MAGNIFIED = 1.4
 MAX_PIXELS = 50_000_000  # the largest detectors have 5928 x 4728; more is a bomb or not 2-D
 
 # Deflate is left out on purpose: one megabyte inflates to gigabytes before a tag can be read.
@@ -57,6 +59,7 @@ NON_SCREENING_MODIFIERS = {
     "399161006": "cleavage",
     "R-102D2": "cleavage",
 }
+IMPLANT_DISPLACED = ("399209000", "R-102D5")
 HEADER_TAGS = [
     "SpecificCharacterSet",
     "SOPClassUID",
@@ -68,9 +71,15 @@ HEADER_TAGS = [
     "SoftwareVersions",
     "PatientID",
     "AccessionNumber",
+    "InstanceNumber",
+    "AcquisitionDate",
+    "AcquisitionTime",
+    "ContentDate",
+    "ContentTime",
     "ImageLaterality",
     "ViewCodeSequence",
     "ViewPosition",
+    "PartialView",
     "PatientOrientation",
     "ImagerPixelSpacing",
     "EstimatedRadiographicMagnificationFactor",
@@ -168,6 +177,11 @@ def require_mammogram(dataset: pydicom.Dataset) -> None:
     modifiers = _modifiers(dataset)
     if modifiers:
         raise Rejected(f"special view: {', '.join(modifiers)}")
+    factor = magnification_of(dataset)
+    if factor is not None and factor >= MAGNIFIED:
+        raise Rejected(f"special view: magnified {factor:g} times")
+    if text_of(dataset, "PartialView") == "YES":
+        raise Rejected("partial view: shows a part of the breast")
     if view_of(dataset) is None:
         raise Rejected(f"view: {_view_given(dataset) or 'none given'}, not CC or MLO")
 
@@ -217,20 +231,49 @@ def view_of(dataset: pydicom.Dataset) -> str | None:
     return given if given in VIEWS else None
 
 
+def magnification_of(dataset: pydicom.Dataset) -> float | None:
+    """EstimatedRadiographicMagnificationFactor (0018,1114); 1 where absent, None if no number."""
+    try:
+        return float(dataset.get("EstimatedRadiographicMagnificationFactor") or 1)
+    except (TypeError, ValueError):
+        return None
+
+
+def is_implant_displaced(dataset: pydicom.Dataset) -> bool:
+    """Whether the view shows the tissue in front of an implant that was pushed back."""
+    return bool(set(_modifier_codes(dataset)) & set(IMPLANT_DISPLACED))
+
+
+def taken_at(dataset: pydicom.Dataset) -> tuple[str, str, int]:
+    """When an image was taken, to order those of one exam: later ones compare greater.
+
+    AcquisitionDate and AcquisitionTime, or where one is absent that of the content, then
+    InstanceNumber; what is absent or unreadable comes first.
+    """
+    date, time = (
+        text_of(dataset, f"Acquisition{part}") or text_of(dataset, f"Content{part}")
+        for part in ("Date", "Time")
+    )
+    try:
+        number = integer_of(dataset, "InstanceNumber", -1)
+    except (Rejected, ValueError, OverflowError):  # it decides nothing else: no reason to reject
+        number = -1
+    return date, time.replace(":", ""), number
+
+
 def spacing_mm_of(dataset: pydicom.Dataset) -> float | None:
     """Pixel spacing in the breast: ImagerPixelSpacing over the magnification factor.
 
     PixelSpacing is not used: vendors differ in what it means for projections. None where the
     spacing is absent, not positive or not square (to 1%).
     """
-    given = dataset.get("ImagerPixelSpacing")
+    given, magnification = dataset.get("ImagerPixelSpacing"), magnification_of(dataset)
     try:
         down, across = (float(value) for value in given)
-        magnification = float(dataset.get("EstimatedRadiographicMagnificationFactor") or 1)
     except (TypeError, ValueError):
         return None
     square = down > 0 and abs(across / down - 1) < 0.01
-    if not square or not 0.5 < magnification < 10:
+    if not square or magnification is None or not 0.5 < magnification < 10:
         return None
     spacing_mm = down / magnification
     return spacing_mm if 0.005 < spacing_mm < 10 else None
@@ -245,14 +288,18 @@ def _view_given(dataset: pydicom.Dataset) -> str:
 
 
 def _modifiers(dataset: pydicom.Dataset) -> list[str]:
-    """Names of the modifiers that make a view a diagnostic one; they sit in the view code."""
-    found = []
-    for view in dataset.get("ViewCodeSequence") or []:
-        for modifier in view.get("ViewModifierCodeSequence") or []:
-            name = NON_SCREENING_MODIFIERS.get(text_of(modifier, "CodeValue"))
-            if name:
-                found.append(name)
-    return found
+    """Names of the modifiers that make a view a diagnostic one."""
+    codes = _modifier_codes(dataset)
+    return [NON_SCREENING_MODIFIERS[code] for code in codes if code in NON_SCREENING_MODIFIERS]
+
+
+def _modifier_codes(dataset: pydicom.Dataset) -> list[str]:
+    """Codes of the modifiers; they sit in the item of the view code."""
+    return [
+        text_of(modifier, "CodeValue")
+        for view in dataset.get("ViewCodeSequence") or []
+        for modifier in view.get("ViewModifierCodeSequence") or []
+    ]
 
 
 def text_of(dataset: pydicom.Dataset, keyword: str) -> str:

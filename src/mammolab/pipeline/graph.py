@@ -59,9 +59,10 @@ STAGES: dict[str, Stage] = {
     "01_world": Stage(
         "What is in the embedded programme, and does it behave like the published ones?",
         inputs=(),
-        outputs=RAW_TABLES + TRUTH_TABLES,
+        outputs=(*RAW_TABLES, *TRUTH_TABLES, "world_tiles.npy"),
         threads=MANY,
-        figures=("targets",),
+        figures=("images", "targets"),
+        sources=("src/mammolab/risk/gail_constants.json", "src/mammolab/world/percept.json"),
     ),
     "02_cohort": Stage(
         "Who is studied, and with which labels and follow-up?",

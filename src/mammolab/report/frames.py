@@ -12,6 +12,7 @@ from mammolab.errors import InputError
 from mammolab.evaluate import Estimate
 from mammolab.evaluate.curves import roc_band
 from mammolab.evaluate.resampling import PatientBootstrap
+from mammolab.report.style import interval_text
 
 
 def target_rows(measured: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
@@ -59,6 +60,42 @@ def target_rows(measured: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def target_summary(measured: pd.DataFrame) -> pd.DataFrame:
+    """The world's check against its targets as a table to read.
+
+    Parameters
+    ----------
+    measured : DataFrame
+        As for `target_rows`, with label, n, met and source.
+
+    Returns
+    -------
+    DataFrame
+        quantity, published (with its tolerance), here (with its 95% interval), within (yes, no),
+        n and source; shares in percent.
+    """
+    rows = target_rows(measured, dict(zip(measured["target"], measured["label"], strict=True)))
+    digits = rows["digits"]
+    return pd.DataFrame(
+        {
+            "quantity": rows["quantity"],
+            "published": [
+                f"{value:.{d}f} ± {high - value:.{d}f}"
+                for value, high, d in zip(rows["target"], rows["target_high"], digits, strict=True)
+            ],
+            "here (95% interval)": [
+                interval_text(*values)
+                for values in zip(
+                    rows["value"], rows["ci_low"], rows["ci_high"], digits, strict=True
+                )
+            ],
+            "within": np.where(measured["met"], "yes", "no"),
+            "n": measured["n"].to_numpy(),
+            "source": measured["source"].to_numpy(),
+        }
+    )
 
 
 def composition(

@@ -1,7 +1,6 @@
-"""Anatomy of one projected breast: outline, pectoral muscle and fibroglandular tissue.
+"""Tissue of one projected breast: fibroglandular tissue, ligaments, ducts and vessels.
 
-Coordinates are mm from the top of the image (rows) and from the chest wall (depth); the chest wall
-is the first column here, and right breasts are mirrored when the image is finished.
+Coordinates are those of `outline`.
 """
 
 from dataclasses import dataclass
@@ -17,35 +16,40 @@ from mammolab.world.fields import (
     upsample,
     upsample_columns,
 )
+from mammolab.world.outline import (
+    COARSE,
+    SIDES,
+    VIEWS,
+    Crop,
+    Outline,
+    crop_of,
+    grid_mm,
+    make_outline,
+    seeds_of,
+)
 from mammolab.world.streams import stream
-from mammolab.world.vendors import FIELD_OF_VIEW_MM
 
-COARSE = (64, 52)  # cells of the grid that carries geometry, 3.25 mm at field_of_view_scale 1
-SIDES = ("L", "R")
-VIEWS = ("CC", "MLO")
+__all__ = [
+    "COARSE", "SIDES", "VIEWS", "Crop", "Outline", "Tissue", "crop_of", "enlarge", "grid_mm",
+    "make_outline", "make_tissue", "seeds_of",
+]  # fmt: skip
 
 # Mean power-law exponent of the parenchyma before thresholding, and its change with one SD of
-# image-borne risk (BRCA carriers 2.92 against 2.47 at low risk: Li et al, 2006). The mean is chosen
-# so that the finished picture shows 3.3 to 3.4, as mammograms do.
-TEXTURE_EXPONENT, TEXTURE_EXPONENT_SD = 2.0, 0.22
+# image-borne risk (BRCA carriers 2.92 against 2.47 at low risk: Li et al, 2006); about half of a change shows in the
+# finished picture, where other structures add to it. The mean is chosen
+# so that finished pictures show 3.2 (CC) and 3.3 (MLO), as mammograms do (`texture_exponent`).
+TEXTURE_EXPONENT, TEXTURE_EXPONENT_SD = {"CC": 2.5, "MLO": 2.65}, 0.36
 _DUCTS, _DUCTS_SD = 0.5, 0.16  # prominence of the duct pattern and its change with risk; assumption
 
-_TISSUE_BLUR_MM = 0.50  # SD of the blur by overlying structure and focal spot; assumption
+_TISSUE_BLUR_MM = 0.45  # SD of the blur by overlying structure and focal spot; assumption
 
 # Gland fraction inside dense tissue, by percent density; assumption.
-_DENSITY_KNOTS, _FRACTION_KNOTS = (0.06, 0.20, 0.45, 0.74), (0.34, 0.40, 0.46, 0.56)
+_DENSITY_KNOTS, _FRACTION_KNOTS = (0.06, 0.20, 0.45, 0.74), (0.22, 0.34, 0.45, 0.54)
 
-
-@dataclass(frozen=True)
-class Outline:
-    """Projected shape of a positioned breast on the coarse grid."""
-
-    inside_mm: np.ndarray  # (64, 52) distance to the skin, positive inside
-    pectoral_mm: np.ndarray | None  # (64, 52) depth into the pectoral muscle; None in CC
-    nipple_mm: float  # row of the nipple
-    depth_mm: float  # chest wall to nipple
-    half_height_mm: float
-    cell_mm: float
+# SD of the depth profile of gland shared by the views of a breast, and by all of a woman; assumption
+_DEPTH_BREAST, _DEPTH_WOMAN = 0.35, 0.40
+_VESSELS = 3  # veins that show in a view; assumption
+_VESSEL_FRACTION_PER_MM = 0.075  # gland fraction that a vein of 1 mm radius looks like; assumption
 
 
 @dataclass(frozen=True)
@@ -56,103 +60,6 @@ class Tissue:
     texture: np.ndarray  # unit-variance parenchymal field
     ducts: np.ndarray  # unit-variance field of streaks that converge on the nipple
     cloud: np.ndarray  # unit-variance smooth field, on the coarse cells of the crop
-
-
-@dataclass(frozen=True)
-class Crop:
-    """Coarse cells that hold the breast: rows `top` to `bottom`, columns 0 to `right`."""
-
-    top: int
-    bottom: int
-    right: int
-
-    def of(self, coarse: np.ndarray) -> np.ndarray:
-        """The cropped part of a coarse array."""
-        return coarse[self.top : self.bottom, : self.right]
-
-
-def seeds_of(breast_seed: int, laterality: str) -> list[int]:
-    """Seeds of one breast; the two breasts of a woman share only the first."""
-    return [breast_seed, 1 + SIDES.index(laterality)]
-
-
-def grid_mm(outline: Outline) -> tuple[np.ndarray, np.ndarray]:
-    """Row (64, 1) and depth (1, 52) coordinates of the coarse cells, mm."""
-    rows = (np.arange(COARSE[0]) + 0.5)[:, None] * outline.cell_mm
-    columns = (np.arange(COARSE[1]) + 0.5)[None] * outline.cell_mm
-    return rows, columns
-
-
-def make_outline(breast_seed: int, exam_seed: int, laterality: str, view: str,
-                 breast_size_mm: float, field_of_view_scale: float) -> Outline:  # fmt: skip
-    """Shape of a breast as positioned at one exam.
-
-    Parameters
-    ----------
-    breast_seed, exam_seed : int
-        Seeds of the woman's breasts and of the positioning at this exam.
-    laterality : {"L", "R"}
-    view : {"CC", "MLO"}
-    breast_size_mm : float
-        Typical distance from chest wall to nipple under compression.
-    field_of_view_scale : float
-        Detector size against `FIELD_OF_VIEW_MM`.
-
-    Returns
-    -------
-    Outline
-    """
-    woman = stream([breast_seed], f"shape {view}")
-    side = stream(seeds_of(breast_seed, laterality), f"shape {view}")
-    exam = stream([*seeds_of(exam_seed, laterality)], f"position {view}")
-    height_mm = FIELD_OF_VIEW_MM[0] * field_of_view_scale
-    cell_mm = height_mm / COARSE[0]
-    y = (np.arange(COARSE[0]) + 0.5)[:, None] * cell_mm
-    x = (np.arange(COARSE[1]) + 0.5)[None] * cell_mm
-
-    depth = breast_size_mm * (1 + 0.04 * side.standard_normal() + 0.02 * exam.standard_normal())
-    depth = float(np.clip(depth, 45, 145))
-    half = breast_size_mm * 0.92
-    half *= 1 + 0.06 * woman.standard_normal() + 0.02 * side.standard_normal()
-    half = float(np.clip(half, 56, 94))
-    slide = side.normal(0, 2.5) + exam.normal(0, 2.5)
-    pectoral = None
-    if view == "CC":
-        centre = height_mm * 0.5 + slide
-        nipple = centre + woman.normal(0, 4) + exam.normal(0, 1)
-        skew = 0.07 * woman.standard_normal() + 0.03 * side.standard_normal()
-        across = (y - centre) / half + skew * (1 - x / depth)
-        rounding, pointing = 2.0 + 0.4 * woman.random(), 1.75 + 0.45 * woman.random()
-        form = 1 - np.abs(across) ** rounding - (x / depth) ** pointing
-    else:
-        nipple = height_mm * 0.58 + slide
-        lower = min(half * 0.95, height_mm * 0.40)
-        axilla = 0.46 + 0.16 * woman.random()  # width at the top of the image against the depth
-        bend = 1.6 + 0.4 * woman.random()
-        above = np.clip((nipple - y) / nipple, 0, 1)
-        below = np.clip((y - nipple) / lower, 0, 1.15)
-        round_off = 0.92 * np.sqrt(np.clip(1 - below**2.2, 0, 1)) + 0.08 * (1 - below)
-        width = np.where(
-            y < nipple,
-            1 - (1 - axilla) * above**bend,
-            np.where(below < 1, round_off, -0.5 * (below - 1)),
-        )
-        form = width - x / depth
-        length = height_mm * (0.40 + 0.16 * woman.random()) + exam.normal(0, 3)
-        base = depth * (0.26 + 0.14 * woman.random()) + 4 + exam.normal(0, 1.5)
-        bow = woman.normal(2, 2.5) * np.sin(np.pi * np.clip(y / length, 0, 1))
-        pectoral = ((1 - y / length) * base - x + bow) / np.hypot(1, base / length)
-    form = form + 0.055 * np.exp(-(((y - nipple) / 4.5) ** 2)) * (x > 0.5 * depth)  # nipple
-    slope_y, slope_x = np.gradient(form, cell_mm)
-    inside = form / np.sqrt(slope_y**2 + slope_x**2 + 2e-5)  # first-order distance to the skin
-    return Outline(inside, pectoral, nipple, depth, half, cell_mm)
-
-
-def crop_of(outline: Outline) -> Crop:
-    """Smallest crop that holds the breast with a margin of air."""
-    rows = np.flatnonzero((outline.inside_mm > -5).any(axis=1))
-    right = int(np.ceil((outline.depth_mm + 12) / outline.cell_mm))
-    return Crop(int(rows[0]), int(rows[-1]) + 1, min(right, COARSE[1]))
 
 
 def make_tissue(outline: Outline, crop: Crop, cell_px: int, breast_seed: int, laterality: str,
@@ -214,9 +121,12 @@ def make_tissue(outline: Outline, crop: Crop, cell_px: int, breast_seed: int, la
     strands += np.float32(0.02 + 0.035 * prominence) * np.exp(-(streak**2))
     fraction = np.interp(percent_density, _DENSITY_KNOTS, _FRACTION_KNOTS)
     gland = gland * np.float32(fraction) * (1 + 0.13 * parenchyma + 0.09 * ducts) + strands
-    # A box of three pixels has a variance of 2/3 pixel; mix it in for the blur wanted in mm.
-    share = np.float32(min(1.0, 1.5 * (_TISSUE_BLUR_MM / pixel_mm) ** 2))
-    gland += share * (ndimage.uniform_filter(gland, 3) - gland)
+    _add_vessels(gland, outline, crop, seeds, pixel_mm)
+    # A box of n pixels has a variance of (n^2 - 1) / 12; mix in one for the blur wanted in mm.
+    variance_px = (_TISSUE_BLUR_MM / pixel_mm) ** 2
+    size = max(3, 2 * int(np.ceil((np.sqrt(12 * variance_px + 1) - 1) / 2)) + 1)
+    share = np.float32(variance_px * 12 / (size**2 - 1))
+    gland += share * (ndimage.uniform_filter(gland, size) - gland)
     gland *= upsample(0.1 + 0.9 / (1 + np.exp(-(inside - 6.5) / 1.6)), shape)  # subcutaneous fat
     return Tissue(np.clip(gland, 0, 1, out=gland), parenchyma, ducts, wobble)
 
@@ -234,14 +144,15 @@ def _parenchyma(outline: Outline, crop: Crop, seeds: list[int], pixel_mm: float,
         stream(seeds, "fine parenchyma"),
         pixels,
         box,
-        exponent=TEXTURE_EXPONENT + TEXTURE_EXPONENT_SD * float(np.clip(texture, -3, 3)),
+        exponent=TEXTURE_EXPONENT[view] + TEXTURE_EXPONENT_SD * float(np.clip(texture, -3, 3)),
         stretch=(1.3, 0.77),
         angle=np.deg2rad(22.5 if view == "MLO" else 5.0),
         blur_mm=0.37 * pixel_mm,  # the field is sampled at points: keep it from aliasing
     )
-    first = round(crop.top * outline.cell_mm / pixel_mm - outline.nipple_mm / pixel_mm)
-    rows = (np.arange(shape[0]) + first) % pixels[0]
-    return field[rows][:, np.arange(shape[1]) % pixels[1]]
+    top_mm = outline.origin_mm[0] + crop.top * outline.cell_mm
+    rows = (np.arange(shape[0]) + round((top_mm - outline.nipple_mm) / pixel_mm)) % pixels[0]
+    columns = (np.arange(shape[1]) + round(outline.origin_mm[1] / pixel_mm)) % pixels[1]
+    return field[rows][:, columns]
 
 
 def _ducts(outline: Outline, seeds: list[int], dy: np.ndarray, x: np.ndarray, wobble: np.ndarray,
@@ -267,13 +178,45 @@ def _ducts(outline: Outline, seeds: list[int], dy: np.ndarray, x: np.ndarray, wo
     return low + (turn - below) * (tile[index + lengths] - low)
 
 
+def _add_vessels(gland: np.ndarray, outline: Outline, crop: Crop, seeds: list[int],
+                 pixel_mm: float) -> None:  # fmt: skip
+    """Add veins, in place: bent tubes from the chest wall or axilla towards the nipple."""
+    start, end, first, last, radius, *shape = stream(seeds, "vessels").random((9, _VESSELS, 1))
+    depth_mm = outline.origin_mm[1] + (np.arange(gland.shape[1]) + 0.5) * pixel_mm
+    along = depth_mm[None] / outline.depth_mm
+    fall = 0.7 * (end - 0.5) - 1.8 * (start - 0.5)
+    row, slope = 1.8 * (start - 0.5) + fall * along, fall  # in half heights; per depth
+    for swing, cycles, phase in ((0.05, shape[0], shape[1]), (0.02, 3 + 2 * shape[2], shape[3])):
+        turn = 2 * np.pi * ((1 + 2 * cycles) * along + phase)
+        row = row + swing * np.sin(turn)
+        slope = slope + swing * 2 * np.pi * (1 + 2 * cycles) * np.cos(turn)
+    top_mm = outline.origin_mm[0] + crop.top * outline.cell_mm
+    row_px = (row * outline.half_height_mm + outline.nipple_mm - top_mm) / pixel_mm - 0.5
+    # a steep stretch is as wide across as a level one
+    steep = np.sqrt(1 + (slope * outline.half_height_mm / outline.depth_mm) ** 2)
+    radius_mm = (0.7 + 0.6 * radius) * (1 - 0.4 * along)
+    spread = np.sqrt((radius_mm / pixel_mm) ** 2 + 0.25)  # pixels dilute thin tubes
+    shown = (along > 0.5 * first - 0.2) & (along < 0.6 + 0.35 * last)
+    peak = shown * _VESSEL_FRACTION_PER_MM * radius_mm**2 / (spread * pixel_mm)
+    spread *= steep
+    reach = int(np.ceil(1.8 * spread.max()))
+    away = np.arange(-reach, reach + 1)[:, None]
+    middle = np.rint(row_px).astype(int)
+    columns = np.arange(gland.shape[1])
+    for vessel in range(_VESSELS):
+        rows = middle[vessel] + away
+        tube = peak[vessel] * np.exp(-(((rows - row_px[vessel]) / spread[vessel]) ** 2))
+        inside = (rows >= 0) & (rows < gland.shape[0])
+        gland[rows.clip(0, gland.shape[0] - 1), columns] += (tube * inside).astype(np.float32)
+
+
 def _gland_prior(outline: Outline, crop: Crop, breast_seed: int, laterality: str, view: str,
                  dy: np.ndarray, x: np.ndarray,
                  bases: tuple[np.ndarray, np.ndarray]) -> np.ndarray:  # fmt: skip
     """Where glandular tissue tends to lie: a blob behind the nipple with lumps of several origins.
 
-    A profile over depth is common to both views of a breast, a surface over each view to both
-    breasts of a woman, and one more belongs to the view of the breast alone.
+    A profile over depth is common to all views of a woman, one more to both views of a breast; a
+    surface over each view is common to both breasts, and one belongs to the view of a breast alone.
     """
     woman = stream([breast_seed], "gland place")
     centre = 0.58 + 0.05 * woman.standard_normal()
@@ -281,10 +224,11 @@ def _gland_prior(outline: Outline, crop: Crop, breast_seed: int, laterality: str
     prior = -(((dy / outline.half_height_mm + lift) / 0.60) ** 2)
     prior = prior - ((x / outline.depth_mm - centre) / 0.42) ** 2
     seeds = seeds_of(breast_seed, laterality)
-    profile = stream(seeds, "gland depth").standard_normal(bases[1].shape[1], dtype=np.float32)
-    prior = prior + 0.20 * (bases[1] @ profile)
-    prior += 0.35 * smooth_field(stream([breast_seed], f"gland {view}"), *bases)
-    prior += 0.35 * smooth_field(stream(seeds, f"gland {view}"), *bases)
+    for who, share in ((seeds, _DEPTH_BREAST), ([breast_seed], _DEPTH_WOMAN)):
+        profile = stream(who, "gland depth").standard_normal(bases[1].shape[1], dtype=np.float32)
+        prior = prior + np.float32(share) * (bases[1] @ profile)
+    prior += 0.45 * smooth_field(stream([breast_seed], f"gland {view}"), *bases)
+    prior += 0.25 * smooth_field(stream(seeds, f"gland {view}"), *bases)
     if outline.pectoral_mm is not None:
         depth = np.clip((crop.of(outline.pectoral_mm) + 9) / 4, -20, 20)
         prior -= 1.4 / (1 + np.exp(-depth))  # hardly any in front of the muscle

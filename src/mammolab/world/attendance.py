@@ -1,4 +1,4 @@
-"""When women come, to which hospital and machine, and when they leave.
+"""When women come, to which hospital and machine, when they move and when they leave.
 
 Times are years since the first exported day. Every screen of a life is laid out, also those
 before and after the export or elsewhere: they find cancers too.
@@ -28,35 +28,73 @@ def to_time(date: str) -> float:
     return (np.datetime64(date) - EPOCH).astype(int) / DAYS_PER_YEAR
 
 
-def draw_membership(anchor_age: np.ndarray, seed: int) -> pd.DataFrame:
-    """Draw when each woman was with the hospital.
+def draw_membership(women: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Draw when each woman was with the five hospitals, and when with which.
 
     Parameters
     ----------
-    anchor_age : float [n], age in years on the anchor day.
+    women : the frame of `people.draw_people`; of it `anchor_age`, `site`, `ill_health`.
     seed : seed of the world.
 
     Returns
     -------
-    DataFrame [n]: `birth_time`, `join_time`, `leave_time` (years since the epoch), and
-    `leaves_state` (bool). The anchor is the first day for women there already, else the day
-    of joining.
+    DataFrame [n]: `birth_time`, `join_time`, `leave_time` (years since the epoch), `leaves_state`
+    (bool), `move_time` (inf = never), `second_site` (object, her hospital from then on) and
+    `lapse_age` (years; no screens from then on). The anchor is the first day for women there
+    already, else the day of joining. Ill women leave and lapse sooner.
     """
+    anchor_age = women["anchor_age"].to_numpy()
     n = len(anchor_age)
+    ill = women["ill_health"].to_numpy()
     already = stream(seed, "there already").random(n) < p.PRESENT_AT_START.value
     export_years = to_time(p.EXAMS_END.value)
     joins = stream(seed, "joining").random(n) * export_years
     before = stream(seed, "years before").exponential(p.TENURE_BEFORE_START.value, n)
     anchor = np.where(already, 0.0, joins)
-    stays = stream(seed, "leaving").exponential(1 / p.LEAVING_RATE.value, n)
+    stays, lapse = (
+        stream(seed, name).exponential(size=n) / (rate.value * _multiplier(log_rate.value, ill))
+        for name, rate, log_rate in (
+            ("leaving", p.LEAVING_RATE, p.LEAVING_HEALTH),
+            ("lapsing", p.LAPSING_RATE, p.LAPSING_HEALTH),
+        )
+    )
     return pd.DataFrame(
         {
             "birth_time": anchor - anchor_age,
             "join_time": np.where(already, -before, joins),
             "leave_time": anchor + stays,
             "leaves_state": stream(seed, "leaving the state").random(n) < p.LEAVES_STATE.value,
+            "move_time": anchor + stream(seed, "moving").exponential(1 / p.MOVING_RATE.value, n),
+            "second_site": _other_site(
+                women["site"].to_numpy(), stream(seed, "where to").random(n)
+            ),
+            "lapse_age": 40 + lapse,
         }
     )
+
+
+def _multiplier(log_rate: float, z: np.ndarray) -> np.ndarray:
+    """Factor on a rate, with mean one over the standard normal z."""
+    return np.exp(log_rate * z - log_rate**2 / 2)
+
+
+def _other_site(site: np.ndarray, draw: np.ndarray) -> np.ndarray:
+    """Another hospital than the present one, the larger the likelier."""
+    shares = p.SITE_SHARES.value
+    other = np.full(len(site), "", dtype=object)
+    for name in shares:
+        here = site == name
+        left = {key: share for key, share in shares.items() if key != name}
+        edges = np.cumsum(list(left.values()))[:-1] / sum(left.values())
+        other[here] = np.array(list(left), object)[np.searchsorted(edges, draw[here], "right")]
+    return other
+
+
+def site_at(
+    site: np.ndarray, second_site: np.ndarray, move_time: np.ndarray, time: np.ndarray
+) -> np.ndarray:
+    """Return the women's hospital (object) at a time; times in years since the epoch."""
+    return np.where(time < move_time, site, second_site)
 
 
 def draw_cadence(n: int, seed: int) -> np.ndarray:
@@ -67,17 +105,19 @@ def draw_cadence(n: int, seed: int) -> np.ndarray:
     return np.array(list(shares), dtype=object)[index]
 
 
-def draw_schedule(cadence: np.ndarray, seed: int) -> np.ndarray:
+def draw_schedule(cadence: np.ndarray, lapse_age: np.ndarray, seed: int) -> np.ndarray:
     """Lay out the ages of all screens of each woman.
 
     Parameters
     ----------
     cadence : object [n], from `draw_cadence`.
+    lapse_age : float [n], years; from `draw_membership`.
     seed : seed of the world.
 
     Returns
     -------
-    float [n, SLOTS], age in years, rising; NaN after the last screening age and in the last slot.
+    float [n, SLOTS], age in years, rising; NaN after lapsing or the last screening age, and in the
+    last slot.
     """
     n = len(cadence)
     shortest, extra = (np.zeros(n) for _ in range(2))
@@ -93,29 +133,41 @@ def draw_schedule(cadence: np.ndarray, seed: int) -> np.ndarray:
     ages += shortest[:, None]
     ages[:, 0] = first
     np.cumsum(ages, axis=1, out=ages)
-    ages[ages > p.LAST_SCREEN_AGE.value] = np.nan
+    ages[ages > np.minimum(lapse_age, p.LAST_SCREEN_AGE.value)[:, None]] = np.nan
     ages[:, -1] = np.nan
     return ages
 
 
-def assign_devices(site: np.ndarray, time_years: np.ndarray, draw: np.ndarray) -> np.ndarray:
-    """Return the machine (vendor key) of each exam from hospital and calendar year.
+def assign_devices(
+    site: np.ndarray, time_years: np.ndarray, draw: np.ndarray, log_odds: dict[str, float]
+) -> np.ndarray:
+    """Return the machine of each exam from hospital and calendar year.
 
     Parameters
     ----------
     site : object [n], hospital.
-    time_years : float [n], years since the epoch.
+    time_years : float [n], years since the epoch; outside the export the nearest year's machines.
     draw : float [n], uniform 0..1.
+    log_odds : by device, shift of the log odds of that machine where the hospital has it; empty
+        for none.
+
+    Returns
+    -------
+    object [n], device.
     """
     year = to_date(time_years).astype("datetime64[Y]").astype(int) + 1970
+    years = [row[edge] for rows in p.SITE_DEVICES.value.values() for row in rows for edge in (1, 2)]
+    year = np.clip(year, min(years), max(years))
     device = np.full(len(site), "", dtype=object)
     for name, periods in p.SITE_DEVICES.value.items():
-        start = np.zeros(len(site))
-        for vendor, first, last, share in periods:
-            here = (site == name) & (year >= first) & (year <= last)
-            taken = here & (draw >= start) & (draw < start + share + 1e-9)
-            device[taken] = vendor
-            start[here] += share
+        here = site == name
+        for now in range(min(years), max(years) + 1):
+            running = [row for row in periods if row[1] <= now <= row[2]]
+            weight = [share * np.exp(log_odds.get(key, 0.0)) for key, _, _, share in running]
+            edges = np.cumsum(weight)[:-1] / sum(weight)
+            rows = np.flatnonzero(here & (year == now))
+            keys = np.array([key for key, *_ in running], dtype=object)
+            device[rows] = keys[np.searchsorted(edges, draw[rows], side="right")]
     return device
 
 

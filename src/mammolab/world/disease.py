@@ -6,6 +6,7 @@ that the incidence without screening is met exactly; ductal carcinoma in situ (D
 
 import numpy as np
 import pandas as pd
+from numpy.polynomial.hermite_e import hermegauss
 
 from mammolab.world import parameters as p
 from mammolab.world.streams import stream
@@ -23,6 +24,36 @@ def age_at_hazard(exposure: np.ndarray, rates: tuple) -> np.ndarray:
     """
     cumulative = np.r_[0, np.cumsum(np.asarray(rates) * 5e-5)]
     return np.interp(exposure, cumulative, BAND_EDGES, right=np.inf)
+
+
+def exposure_in_the_mean(exposure: np.ndarray, log_sd: float, z: np.ndarray) -> np.ndarray:
+    """Return exposures under which unlike women die, all together, as the table says.
+
+    A woman's hazard is exp(log_sd z - log_sd^2 / 2) times a baseline. Were the baseline the table,
+    the frail would die first and the survivors' rate fall below it; the baseline used here rises
+    just enough that the rate among the survivors stays the table's at every age.
+
+    Parameters
+    ----------
+    exposure : float [n], Exp(1).
+    log_sd : SD of the log multiplier, whose mean is one.
+    z : float [n], standard normal; higher is worse.
+
+    Returns
+    -------
+    float [n], cumulative hazard of the table that each woman reaches, for `age_at_hazard`.
+
+    Notes
+    -----
+    With L the Laplace transform of the multiplier M, S(t) = L(H(t)) must be exp(-table(t)), so the
+    table's cumulative hazard is -log L(H), at H = exposure / M.
+    """
+    nodes, weights = hermegauss(40)
+    baseline = np.r_[0, np.geomspace(1e-5, 1e3, 600)]
+    multiplier = np.exp(log_sd * nodes - log_sd**2 / 2)
+    alive = np.exp(-np.outer(baseline, multiplier)) @ (weights / weights.sum())
+    reached = exposure / np.exp(log_sd * z - log_sd**2 / 2)
+    return np.interp(reached, baseline, -np.log(alive))
 
 
 def risk_of_cancer(
@@ -62,13 +93,15 @@ def draw_disease(women: pd.DataFrame, seed: int) -> pd.DataFrame:
     DataFrame, same index. Ages in years, inf = never. `surfacing_age` is when an invasive cancer
     would cause symptoms, at `surfacing_diameter_mm`; `doubling_years` is its volume doubling
     time. A DCIS can be seen between `dcis_onset_age` and `dcis_end_age`. The lesion's look and
-    place: `invasive_` and `dcis_` kind, laterality, depth, height, seed.
+    place: `invasive_` and `dcis_` kind, laterality, depth, height, seed, and `contrast` (log
+    factor on the attenuation contrast). Ill health hastens the death of other causes.
     """
     n = len(women)
     relative_risk = women["relative_risk"].to_numpy()
     invasive = stream(seed, "invasive onset").exponential(size=n)
     in_situ = stream(seed, "dcis onset").exponential(size=n)
     death = stream(seed, "death of other causes").exponential(size=n)
+    death = exposure_in_the_mean(death, p.HEALTH_LOG_RR.value, women["ill_health"].to_numpy())
     invasive /= relative_risk * p.INCIDENCE_SCALE.value
     in_situ /= relative_risk * p.INCIDENCE_SCALE.value * p.DCIS_PER_INVASIVE.value
     surfacing_age, dcis_onset_age, death_age = (np.full(n, np.inf) for _ in range(3))
@@ -130,6 +163,8 @@ def _places(n: int, seed: int, name: str) -> pd.DataFrame:
                 0.9,
             ),
             "seed": stream(seed, f"{name} seed").integers(0, 2**31, n),
+            "contrast": p.LESION_CONTRAST_SD.value
+            * stream(seed, f"{name} contrast").standard_normal(n),
         }
     )
 
@@ -166,7 +201,7 @@ def draw_benign(n: int, seed: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame, one row a lesion: woman (row number), laterality, kind, diameter_mm, onset_age,
-    depth, height, seed.
+    depth, height, seed, contrast (log factor on the attenuation contrast).
     """
     present = stream(seed, "benign").random((n, len(p.BENIGN_PRESENT.value)))
     shape = present.shape
@@ -176,7 +211,7 @@ def draw_benign(n: int, seed: int) -> pd.DataFrame:
     calcified = stream(seed, "benign kind").random(shape) < p.BENIGN_CALCIFICATION.value
     normal = {
         name: stream(seed, f"benign {name}").standard_normal(shape)
-        for name in ("diameter", "onset")
+        for name in ("diameter", "onset", "contrast")
     }
     draws = {
         "laterality": np.where(stream(seed, "benign side").random(shape) < 0.5, "L", "R"),
@@ -186,5 +221,6 @@ def draw_benign(n: int, seed: int) -> pd.DataFrame:
         "depth": stream(seed, "benign depth").beta(2.5, 2.5, shape),
         "height": stream(seed, "benign height").uniform(-0.8, 0.8, shape),
         "seed": stream(seed, "benign seed").integers(0, 2**31, shape),
+        "contrast": p.LESION_CONTRAST_SD.value * normal["contrast"],
     }
     return pd.DataFrame({"woman": woman} | {k: v[woman, which] for k, v in draws.items()})

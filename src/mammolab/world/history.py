@@ -3,16 +3,19 @@
 import numpy as np
 import pandas as pd
 
-from mammolab.world import attendance, disease, people, readers
+from mammolab.world import attendance, people, readers
 from mammolab.world import parameters as p
 from mammolab.world.attendance import DAYS_PER_YEAR, SLOTS, to_time
+from mammolab.world.screens import SYMPTOM_SLOT, benign_at, detection, draw, make_exams
+from mammolab.world.settings import WorldSettings
 from mammolab.world.streams import stream
 
-SYMPTOM_SLOT = SLOTS - 1  # the exam made because of symptoms
 SYMPTOM_EXAM_LEAD = 4 / DAYS_PER_YEAR  # years from that exam to the diagnosis
 
 
-def diagnose(women: pd.DataFrame, ages: np.ndarray, panel: pd.DataFrame, seed: int) -> pd.DataFrame:
+def diagnose(
+    women: pd.DataFrame, ages: np.ndarray, panel: pd.DataFrame, seed: int, settings: WorldSettings
+) -> pd.DataFrame:
     """Find each woman's first cancer: at a screen, wherever made, or by symptoms.
 
     Parameters
@@ -21,6 +24,7 @@ def diagnose(women: pd.DataFrame, ages: np.ndarray, panel: pd.DataFrame, seed: i
     ages : float [n, SLOTS], the schedule in years of age.
     panel : the readers.
     seed : seed of the world.
+    settings : of it `reader_criterion_shift`.
 
     Returns
     -------
@@ -31,7 +35,9 @@ def diagnose(women: pd.DataFrame, ages: np.ndarray, panel: pd.DataFrame, seed: i
     """
     n = len(women)
     other_death = women["other_death_age"].to_numpy()
-    screen_age, screen_invasive, screen_size = _first_find(women, ages, panel, seed)
+    screen_age, screen_invasive, screen_size = _first_find(
+        women, ages, panel, seed, settings.reader_criterion_shift
+    )
     invasive_age = women["surfacing_age"].to_numpy()
     dcis_age = np.where(women["dcis_symptomatic"], women["dcis_end_age"], np.inf)
     symptom_age = np.minimum(invasive_age, dcis_age)
@@ -69,14 +75,14 @@ def diagnose(women: pd.DataFrame, ages: np.ndarray, panel: pd.DataFrame, seed: i
 
 
 def exported_exams(
-    women: pd.DataFrame, ages: np.ndarray, panel: pd.DataFrame, seed: int
+    women: pd.DataFrame, ages: np.ndarray, panel: pd.DataFrame, seed: int, settings: WorldSettings
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Pick, read and follow up the exams in the hospital's export.
 
     Parameters
     ----------
     women : as for `diagnose`, with its result joined.
-    ages, panel, seed : as for `diagnose`.
+    ages, panel, seed, settings : as for `diagnose`.
 
     Returns
     -------
@@ -91,7 +97,7 @@ def exported_exams(
         women["diagnosis_age"] - SYMPTOM_EXAM_LEAD,
         np.nan,
     )
-    exams = _slots(women, ages, _exported(women, ages, seed), panel, seed)
+    exams = make_exams(women, ages, _exported(women, ages, seed), panel, seed)
     exams = exams.sort_values(["woman", "age"], ignore_index=True)
     woman = exams["woman"].to_numpy()
     symptoms = exams["slot"] == SYMPTOM_SLOT
@@ -102,37 +108,32 @@ def exported_exams(
     exams.loc[after, ["invasive_mm", "dcis_mm"]] = 0.0  # treated
     # ages are copied, never recomputed: equality finds the very screen
     exams["detected"] = (exams["age"] == women["screen_age"].to_numpy()[woman]) | symptoms
-    complaint = _draw(seed, "complaint", n, exams) < p.DIAGNOSTIC_SHARE.value
+    complaint = draw(seed, "complaint", n, exams) < p.DIAGNOSTIC_SHARE.value
     exams["diagnostic"] = surveillance | symptoms | complaint
-    exams["device"] = attendance.assign_devices(
-        women["site"].to_numpy()[woman], exams["time"].to_numpy(), _draw(seed, "device", n, exams)
-    )
-    exams["exam_seed"] = (_draw(seed, "exam seed", n, exams) * 2**31).astype(np.int64)
-    exams["pixel_draw"] = _draw(seed, "pixels", n, exams)
-    lesions = _benign_at(exams, n, seed)
-    exams["benign"] = np.isin(exams.index, lesions["row"])
-    return exams.join(_read(exams, n, panel, seed)), lesions
+    exams["exam_seed"] = (draw(seed, "exam seed", n, exams) * 2**31).astype(np.int64)
+    exams["pixel_draw"] = draw(seed, "pixels", n, exams)
+    lesions, exams["benign"] = benign_at(exams, n, seed)
+    shift = settings.reader_criterion_shift
+    unseen = [1 - detection(exams, women, panel, name, shift) for name in ("invasive", "dcis")]
+    exams["detection_probability"] = 1 - unseen[0] * unseen[1]
+    return exams.join(_read(exams, n, panel, seed, shift)), lesions
 
 
 def _first_find(
-    women: pd.DataFrame, ages: np.ndarray, panel: pd.DataFrame, seed: int
+    women: pd.DataFrame, ages: np.ndarray, panel: pd.DataFrame, seed: int, shift: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Age (inf = never), invasiveness and size in mm of the first cancer found at a screen."""
     n = len(women)
     ill = np.isfinite(np.minimum(women["surfacing_age"], women["dcis_onset_age"])).to_numpy()
     with np.errstate(invalid="ignore"):
         attended = ill[:, None] & (ages < women["other_death_age"].to_numpy()[:, None])
-    rows = _slots(women, ages, attended, panel, seed)
+    rows = make_exams(women, ages, attended, panel, seed)
     visible = np.maximum(rows["invasive_mm"], rows["dcis_mm"]) >= p.SMALLEST_VISIBLE.value
     rows = rows[visible]
-    effect = panel["sensitivity_effect"].to_numpy()[rows["reader"]]
-    density = people.density_class(rows["latent_density"].to_numpy())
-    seen = {}
-    for name, in_situ in (("invasive", False), ("dcis", True)):
-        chance = readers.detection_probability(
-            rows[f"{name}_mm"].to_numpy(), density, effect, in_situ
-        )
-        seen[name] = _draw(seed, f"{name} seen", n, rows) < chance
+    seen = {
+        name: draw(seed, f"{name} seen", n, rows) < detection(rows, women, panel, name, shift)
+        for name in ("invasive", "dcis")
+    }
     rows = rows.assign(
         invasive=seen["invasive"],
         size_mm=np.where(seen["invasive"], rows["invasive_mm"], rows["dcis_mm"]),
@@ -159,40 +160,14 @@ def _exported(women: pd.DataFrame, ages: np.ndarray, seed: int) -> np.ndarray:
         return keep & ((ages < diagnosis) | followed[:, None])
 
 
-def _slots(
-    women: pd.DataFrame, ages: np.ndarray, keep: np.ndarray, panel: pd.DataFrame, seed: int
+def _read(
+    exams: pd.DataFrame, n: int, panel: pd.DataFrame, seed: int, shift: float
 ) -> pd.DataFrame:
-    """One row an exam slot kept: woman, slot, age, time, reader (row), true state of the breast."""
-    woman, slot = np.nonzero(keep)
-    rows = pd.DataFrame({"woman": woman, "slot": slot, "age": ages[woman, slot]})
-
-    def hers(name: str) -> np.ndarray:
-        return women[name].to_numpy()[woman]
-
-    age = rows["age"].to_numpy()
-    rows["time"] = hers("birth_time") + age
-    draw = _draw(seed, "reader", len(women), rows)
-    rows["reader"] = readers.assign_readers(panel, hers("site"), draw)
-    rows["latent_density"] = people.latent_density(hers("density_at_57"), age)
-    size = disease.invasive_diameter_mm(
-        age, hers("surfacing_age"), hers("surfacing_diameter_mm"), hers("doubling_years")
-    )
-    rows["invasive_mm"] = np.where(age < hers("surfacing_age"), size, 0.0)
-    rows["dcis_mm"] = disease.dcis_extent_mm(
-        age, hers("dcis_onset_age"), hers("dcis_end_age"), hers("dcis_extent_mm")
-    )
-    return rows
-
-
-def _read(exams: pd.DataFrame, n: int, panel: pd.DataFrame, seed: int) -> pd.DataFrame:
     """What the reader decides and writes, beside what she can see."""
     woman, slot = exams["woman"].to_numpy(), exams["slot"].to_numpy()
     detected, benign = exams["detected"].to_numpy(), exams["benign"].to_numpy()
     latent = exams["latent_density"].to_numpy()
-    # films for comparison: of the last three years here, or brought along from elsewhere
-    gap = exams.groupby("woman")["time"].diff().to_numpy()
-    brought = (_draw(seed, "films from elsewhere", n, exams) < p.FILMS_BROUGHT.value) & (slot > 0)
-    has_prior = (gap < 3.0) | brought
+    has_prior = exams["has_prior"].to_numpy()
     chance = readers.false_positive_probability(
         exams["age"].to_numpy(),
         people.density_class(latent),
@@ -200,16 +175,17 @@ def _read(exams: pd.DataFrame, n: int, panel: pd.DataFrame, seed: int) -> pd.Dat
         benign,
         panel["specificity_effect"].to_numpy()[exams["reader"]],
         stream(seed, "false positive habit").standard_normal(n)[woman],
+        shift,
     )
-    false_alarm = _draw(seed, "false positive", n, exams) < chance
+    false_alarm = draw(seed, "false positive", n, exams) < chance
     rate = p.FALSE_POSITIVE_BIOPSY.value
-    biopsied = _draw(seed, "biopsy", n, exams) < np.where(has_prior, rate["later"], rate["first"])
+    biopsied = draw(seed, "biopsy", n, exams) < np.where(has_prior, rate["later"], rate["first"])
     recall = detected | false_alarm
     noise = stream(seed, "density reading").standard_normal((n, SLOTS))[woman, slot]
     density = people.density_class(latent + p.DENSITY_READING_SD.value * noise)
     return pd.DataFrame(
         {
-            "has_prior": has_prior,
+            "false_positive_probability": chance,
             "recall": recall,
             "biopsy": detected | (false_alarm & biopsied),
             "birads": readers.assessments(
@@ -218,27 +194,15 @@ def _read(exams: pd.DataFrame, n: int, panel: pd.DataFrame, seed: int) -> pd.Dat
                 benign,
                 exams["diagnostic"].to_numpy(),
                 (exams["after_diagnosis"] & exams["diagnostic"]).to_numpy(),
-                _draw(seed, "birads", n, exams),
+                draw(seed, "birads", n, exams),
             ),
             "density": np.array(p.DENSITIES, dtype=object)[density],
             "reader_id": panel["reader_id"].to_numpy()[exams["reader"]],
             "delay_days": _workup_days(seed, "benign workup", (n, SLOTS))[woman, slot],
-            "biopsy_left": _draw(seed, "benign biopsy side", n, exams) < 0.5,
+            "biopsy_left": draw(seed, "benign biopsy side", n, exams) < 0.5,
         },
         index=exams.index,
     )
-
-
-def _benign_at(exams: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
-    """Benign look-alikes showing at each exam, with the exam's row number as `row`."""
-    rows = exams[["woman", "age"]].assign(row=exams.index)
-    lesions = rows.merge(disease.draw_benign(n, seed), on="woman")
-    return lesions[lesions["age"] >= lesions["onset_age"]].reset_index(drop=True)
-
-
-def _draw(seed: int, name: str, n: int, rows: pd.DataFrame) -> np.ndarray:
-    """Uniform draw for each row, keyed by woman and slot: other rows change nothing."""
-    return stream(seed, name).random((n, SLOTS))[rows["woman"], rows["slot"]]
 
 
 def _workup_days(seed: int, name: str, shape: tuple) -> np.ndarray:

@@ -24,8 +24,10 @@ def draw_people(n: int, seed: int) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with a RangeIndex (the woman's number). `anchor_age` is her age in years on joining
-    the hospital, or on the first day of the programme if she was there already.
+    DataFrame with a RangeIndex (the woman's number). `site` is her hospital before any move;
+    `anchor_age` her age in years on joining, or on the first day of the programme if she was
+    there already. `polygenic`, `texture`, `frailty` and `ill_health` are hidden, in SD; higher is
+    worse.
     """
     women = pd.DataFrame({"site": _pick(p.SITE_SHARES.value, _uniform(seed, "site", n))})
     race_draw = _uniform(seed, "race", n)
@@ -38,6 +40,8 @@ def draw_people(n: int, seed: int) -> pd.DataFrame:
     _add_breasts(women, seed)
     women["texture"] = stream(seed, "texture").standard_normal(n)
     women["frailty"] = stream(seed, "frailty").standard_normal(n)
+    women["polygenic"] = stream(seed, "polygenic").standard_normal(n)
+    women["ill_health"] = stream(seed, "ill health").standard_normal(n)
     return pd.concat([women, relative_risk(women)], axis=1)
 
 
@@ -118,14 +122,20 @@ def relative_risk(women: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame: `log_rr_clinical`, `log_rr_density`, `log_rr_image`, `log_rr_hidden` and
-    `relative_risk` = exp(sum). Higher is worse. Each part has E[exp(part)] = 1.
+    DataFrame: `log_rr_clinical`, `log_rr_density`, `log_rr_image`, `log_rr_hidden`,
+    `log_rr_polygenic` and `relative_risk` = exp(sum). Higher is worse. Each part has
+    E[exp(part)] = 1 in each race.
     """
     parts = pd.DataFrame({"log_rr_clinical": _clinical_log_risk(women)}, index=women.index)
     for name, z, spread in (
         ("density", women["density_residual"], p.DENSITY_LOG_RR_SD.value),
         ("image", women["texture"], p.IMAGE_LOG_RR_SD.value),
         ("hidden", women["frailty"], p.HIDDEN_LOG_RR_SD.value),
+        (
+            "polygenic",
+            women["polygenic"],
+            women["race_ethnicity"].map(p.POLYGENIC_LOG_RR.value).astype(float),
+        ),
     ):
         parts[f"log_rr_{name}"] = spread * z - spread**2 / 2
     parts["relative_risk"] = np.exp(parts.sum(axis=1))

@@ -12,9 +12,19 @@ import numpy as np
 import pandas as pd
 
 from mammolab.files import write_whole
-from mammolab.world import attendance, disease, history, people, readers, registry, truth
+from mammolab.world import (
+    attendance,
+    disease,
+    history,
+    people,
+    readers,
+    registry,
+    selection,
+    truth,
+)
 from mammolab.world import parameters as p
 from mammolab.world.attendance import DAYS_PER_YEAR, to_date, to_time
+from mammolab.world.settings import NEUTRAL, WorldSettings
 from mammolab.world.streams import stream
 
 PIXEL_COLUMNS = (
@@ -31,6 +41,7 @@ PIXEL_COLUMNS = (
     "percent_density",
     "breast_size_mm",
     "texture",
+    "extra_marker",
 )
 EXAM_COLUMNS = (
     "exam_id",
@@ -74,6 +85,7 @@ def simulate(
     seed: int,
     p_precancer: float,
     p_rest: float,
+    settings: WorldSettings = NEUTRAL,
 ) -> Programme:
     """Simulate a screening programme of `n_women` women with at least one exported exam.
 
@@ -84,6 +96,7 @@ def simulate(
     p_precancer : probability of pixels for an exam with a recorded cancer in 1-5 years.
     p_rest : probability of pixels for an exam without a recorded cancer within 5 years. Exams
         with a recorded cancer within one year always have pixels.
+    settings : what a chapter turned; the default changes nothing.
 
     Returns
     -------
@@ -91,7 +104,8 @@ def simulate(
 
     Raises
     ------
-    ValueError : `n_women` is below 1 or a probability is outside (0, 1].
+    ValueError : `n_women` is below 1, a probability is outside (0, 1], or the settings leave
+        almost no woman an exam.
 
     Notes
     -----
@@ -106,11 +120,14 @@ def simulate(
             raise ValueError(f"{name} must be above 0 and at most 1, not {value}")
     pool = int(1.4 * n_women) + 50
     while True:
-        women, exams, benign = _live(pool, seed)
+        women, exams, benign = _live(pool, seed, settings)
         attended = np.flatnonzero(np.bincount(exams["woman"], minlength=pool))
         if len(attended) >= n_women:
             break
-        pool = int(1.3 * pool)  # the streams start again: the first women are the same
+        if len(attended) < pool / 1000 and pool > 20_000:
+            raise ValueError(f"the settings leave {len(attended)} of {pool} women an exam")
+        # the streams start again: the first women are the same
+        pool = int(1.05 * pool * min(n_women / max(len(attended), 1), 20)) + 50
     number = np.full(pool, -1)
     number[attended[:n_women]] = np.arange(n_women)
     exams["woman"] = number[exams["woman"]]
@@ -120,16 +137,21 @@ def simulate(
     return _record(women, exams, benign, seed, p_precancer, p_rest)
 
 
-def _live(n: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def _live(
+    n: int, seed: int, settings: WorldSettings
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Simulate the lives of `n` candidates: the women, their exported exams, benign lesions."""
-    women = people.draw_people(n, seed)
-    women = women.join(attendance.draw_membership(women["anchor_age"].to_numpy(), seed))
-    women = women.join(disease.draw_disease(women, seed))
+    women = selection.planted(people.draw_people(n, seed), settings)
+    women = women.join(attendance.draw_membership(women, seed))
+    women = selection.dimmed(women.join(disease.draw_disease(women, seed)), settings)
     women["cadence"] = attendance.draw_cadence(n, seed)
-    ages = attendance.draw_schedule(women["cadence"].to_numpy(), seed)
+    ages = attendance.draw_schedule(
+        women["cadence"].to_numpy(), women["lapse_age"].to_numpy(), seed
+    )
     panel = readers.draw_panel(seed)
-    women = women.join(history.diagnose(women, ages, panel, seed))
-    return women, *history.exported_exams(women, ages, panel, seed)
+    women = women.join(history.diagnose(women, ages, panel, seed, settings))
+    exams, benign = history.exported_exams(women, ages, panel, seed, settings)
+    return women, *selection.exported(women, exams, benign, seed, settings)
 
 
 def _record(
@@ -143,17 +165,18 @@ def _record(
     """Write down the lives: the export's frames and the truth's."""
     n = len(women)
     women = women.assign(patient_id=registry.patient_ids(women.index))
-    hers = women.iloc[exams["woman"]].reset_index(drop=True)
+    woman = exams["woman"].to_numpy()
     ordinal = exams.groupby("woman").cumcount() + 1
     exams = exams.assign(
-        patient_id=hers["patient_id"],
-        exam_id=[f"E{woman + 1:06d}{k:02d}" for woman, k in zip(exams["woman"], ordinal)],
+        patient_id=women["patient_id"].to_numpy()[woman],
+        exam_id=[
+            f"E{number + 1:06d}{k:02d}" for number, k in zip(woman.tolist(), ordinal.tolist())
+        ],
         exam_date=to_date(exams["time"]),
         age_years=np.floor(exams["age"] * 10) / 10,
         percent_density=people.percent_density(exams["latent_density"].to_numpy()),
         indication=np.where(exams["diagnostic"], "diagnostic", "screening"),
-        implant=hers["implant"],
-        site=hers["site"],
+        implant=women["implant"].to_numpy()[woman],
     )
     first = exams.groupby("woman")["age"].first()
     women["birth_year"] = to_date(women["birth_time"]).astype("datetime64[Y]").astype(int) + 1970

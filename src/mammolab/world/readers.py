@@ -1,10 +1,14 @@
 """Radiologists: what they see, whom they recall, and what a recall leads to."""
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit, ndtri
 
 from mammolab.world import parameters as p
+from mammolab.world import people
+from mammolab.world.percept import log_cnr
 from mammolab.world.streams import stream
 
 
@@ -45,23 +49,82 @@ def assign_readers(panel: pd.DataFrame, site: np.ndarray, draw: np.ndarray) -> n
     return row
 
 
+@lru_cache(maxsize=1)
+def _reference_log_cnr() -> dict[str, float]:
+    """Log CNR of the reference lesion of each look."""
+    kinds = list(p.PERCEPT.value)
+    diameter_mm, latent, device = p.PERCEPT_REFERENCE.value
+    n = len(kinds)
+    values = log_cnr(
+        np.array(kinds, dtype=object),
+        np.full(n, diameter_mm),
+        np.full(n, latent),
+        np.zeros(n),
+        np.full(n, device, dtype=object),
+    )
+    return dict(zip(kinds, values.tolist()))
+
+
+def percept(
+    kind: np.ndarray,
+    diameter_mm: np.ndarray,
+    latent_density: np.ndarray,
+    contrast: np.ndarray,
+    vendor_key: np.ndarray,
+) -> np.ndarray:
+    """Return how plainly a lesion shows to the mean reader without prior films.
+
+    Parameters
+    ----------
+    kind : object [n], look of the lesion, of `lesions.KINDS`.
+    diameter_mm : float [n]; below the smallest visible size nothing is seen.
+    latent_density : float [n], SD.
+    contrast : float [n], log factor on the lesion's attenuation contrast.
+    vendor_key : object [n], image processing, of `vendors.VENDORS`.
+
+    Returns
+    -------
+    float [n], log odds of noticing it: linear in the log contrast-to-noise ratio of the lesion as
+    rendered; -inf where it is too small.
+    """
+    plain = np.full(len(kind), -np.inf)
+    large = np.flatnonzero(np.asarray(diameter_mm) >= p.SMALLEST_VISIBLE.value)
+    kind, latent = np.asarray(kind, dtype=object)[large], np.asarray(latent_density)[large]
+    diameter_mm = np.asarray(diameter_mm)[large]
+    cnr = log_cnr(
+        kind,
+        diameter_mm,
+        latent,
+        np.asarray(contrast)[large],
+        np.asarray(vendor_key, dtype=object)[large],
+    )
+    names = list(p.PERCEPT.value)
+    level, slope = np.array(list(p.PERCEPT.value.values())).T[:, [names.index(k) for k in kind]]
+    distraction = np.asarray(p.PERCEPT_DENSITY.value)[people.density_class(latent)]
+    calcified = np.isin(kind, ["calcification", "benign_calcification"])
+    cnr -= np.array([_reference_log_cnr()[name] for name in kind])
+    form = p.PERCEPT_SIZE.value * np.log(diameter_mm / 10) + distraction
+    plain[large] = level + slope * cnr + np.where(calcified, 0.0, form)
+    return plain
+
+
 def detection_probability(
-    diameter_mm: np.ndarray, density: np.ndarray, sensitivity_effect: np.ndarray, in_situ: bool
+    plain: np.ndarray,
+    has_prior: np.ndarray,
+    sensitivity_effect: np.ndarray,
+    criterion_shift: float,
 ) -> np.ndarray:
     """Return the probability that a reader marks a cancer in an image.
 
     Parameters
     ----------
-    diameter_mm : float [n]; below the smallest visible size nothing is seen.
-    density : int [n], true class 0..3 (a..d).
-    sensitivity_effect : float [n], logit.
-    in_situ : True for DCIS, whose calcifications show whatever their extent.
+    plain : float [n], from `percept`.
+    has_prior : bool [n], a prior film to see growth against.
+    sensitivity_effect : float [n], logit, positive = better.
+    criterion_shift : logit, positive = recalls more.
     """
-    intercept, slope = p.DETECTION_CURVE.value
-    signal = p.DETECTION_DCIS.value if in_situ else intercept + slope * np.asarray(diameter_mm)
-    shift = np.asarray(p.DETECTION_DENSITY.value)[density] * (0.5 if in_situ else 1.0)
-    seen = p.DETECTION_CEILING.value * expit(signal + shift + sensitivity_effect)
-    return np.where(np.asarray(diameter_mm) >= p.SMALLEST_VISIBLE.value, seen, 0.0)
+    growth = p.PERCEPT_PRIOR_FILM.value * np.asarray(has_prior)
+    return p.DETECTION_CEILING.value * expit(plain + growth + sensitivity_effect + criterion_shift)
 
 
 def false_positive_probability(
@@ -71,6 +134,7 @@ def false_positive_probability(
     benign: np.ndarray,
     specificity_effect: np.ndarray,
     habit: np.ndarray,
+    criterion_shift: float,
 ) -> np.ndarray:
     """Return the probability of a recall that has nothing to do with a cancer.
 
@@ -79,9 +143,10 @@ def false_positive_probability(
     age_years : float [n].
     density : int [n], class 0..3 (a..d).
     has_prior : bool [n], a prior film to compare with.
-    benign : bool [n], a benign look-alike shows.
+    benign : float [n], 0..1, how plainly a benign look-alike shows; 0 where there is none.
     specificity_effect : float [n], logit, positive = fewer recalls.
     habit : float [n], SD, what makes the same woman be recalled again and again.
+    criterion_shift : logit, positive = recalls more.
     """
     starts = [start for start, *_ in p.FALSE_POSITIVES.value[1:]]
     table = np.array([row for *_, row in p.FALSE_POSITIVES.value]) / 1000
@@ -93,7 +158,44 @@ def false_positive_probability(
         + p.BENIGN_LOG_ODDS.value * benign
         - specificity_effect
         + p.FALSE_POSITIVE_HABIT_SD.value * habit
+        + criterion_shift
     )
+
+
+def with_ai(probability: np.ndarray, flagged: np.ndarray, reliance: float) -> np.ndarray:
+    """Return the probability of a recall when the reader has an AI's flag before her.
+
+    She moves her criterion, towards recall with a flag and away without one, and now and then
+    takes the AI's word without looking (automation bias).
+
+    Parameters
+    ----------
+    probability : float [n], of recall without AI: for cancers and for false positives alike, as in
+        truth_exams `detection_probability` and `false_positive_probability`.
+    flagged : bool [n], the AI asks for a recall.
+    reliance : 0..1; 0 = she ignores the AI.
+
+    Returns
+    -------
+    float [n]
+
+    Raises
+    ------
+    ValueError : `reliance` is outside 0..1.
+
+    References
+    ----------
+    Dratsch 2023, doi:10.1148/radiol.222176 (automation bias); Fenton 2007,
+    doi:10.1056/NEJMoa066099 (recall with CAD).
+    """
+    if not 0 <= reliance <= 1:
+        raise ValueError(f"reliance must be within 0..1, not {reliance}")
+    probability, flagged = np.asarray(probability, float), np.asarray(flagged, bool)
+    if reliance == 0:
+        return probability.copy()
+    shift = reliance * p.AI_CRITERION.value * np.where(flagged, 1.0, -1.0)
+    deference = reliance * p.AI_DEFERENCE.value
+    return (1 - deference) * expit(logit(probability) + shift) + deference * flagged
 
 
 def assessments(
@@ -107,14 +209,15 @@ def assessments(
     """Return the BI-RADS category (int) of each exam.
 
     A recalled screen is category 0 (rarely 4 or 5, where a cancer is plain); a clear one is 1, or
-    2 where a benign look-alike shows. Diagnostic exams end in 1-5, or 6 with a known cancer.
+    2 where a benign look-alike is noticed. Diagnostic exams end in 1-5, or 6 with a known cancer.
 
     Parameters
     ----------
-    recall, cancer_seen, benign, diagnostic, known_cancer : bool [n].
+    recall, cancer_seen, diagnostic, known_cancer : bool [n].
+    benign : float [n], 0..1, how plainly a benign look-alike shows.
     draw : float [n], uniform 0..1.
     """
-    clear = np.where(benign & (draw < 0.8), 2, np.where(draw < 0.15, 2, 1))
+    clear = np.where(draw < np.maximum(benign, 0.15), 2, 1)
     positive = np.where(cancer_seen & (draw < 0.03), 5, np.where(cancer_seen & (draw < 0.08), 4, 0))
     worked_up = np.where(cancer_seen, np.where(draw < 0.6, 5, 4), np.where(draw < 0.5, 3, 4))
     birads = np.where(recall, np.where(diagnostic, worked_up, positive), clear)

@@ -5,25 +5,24 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from mammolab.world.anatomy import (
+from mammolab.world.anatomy import Tissue, enlarge, make_tissue
+from mammolab.world.fields import upsample
+from mammolab.world.lesions import MU_FAT, MU_GLAND, Lesion, add_lesion, place, place_at
+from mammolab.world.outline import (
     COARSE,
     SIDES,
     VIEWS,
     Crop,
     Outline,
-    Tissue,
     crop_of,
-    enlarge,
     grid_mm,
     make_outline,
-    make_tissue,
     seeds_of,
 )
-from mammolab.world.fields import upsample
-from mammolab.world.lesions import MU_FAT, MU_GLAND, Lesion, add_lesion, place
 from mammolab.world.streams import stream
 from mammolab.world.vendors import (
     AIR_SIGNAL,
+    FIELD_OF_VIEW_MM,
     SIGNAL_HIGH,
     SIGNAL_LOW,
     Vendor,
@@ -31,11 +30,14 @@ from mammolab.world.vendors import (
     marker,
     noise_offset,
     noise_tile,
+    second_marker,
     tone_table,
     vendor_of,
 )
 
-_TISSUE_ROWS = 512  # tissue is drawn on at most this many rows and enlarged beyond
+_TISSUE_ROWS = 832  # above this, tissue is drawn on a half, a quarter, ... of the rows and enlarged
+_LEAST_BRIGHT = 0.64  # log attenuation above fat that the window takes for dense; assumption
+_MOST_TISSUE_ROWS = 960  # refused beyond: rows that cannot be halved often enough
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,23 @@ class BreastView:
     implant: bool
     vendor: str  # key of VENDORS
     lesions: tuple[Lesion, ...] = ()
+    extra_marker: bool = False  # a second lead marker burnt in
+    # Shift of the breast on the detector, (down, away from the chest wall). What leaves the
+    # detector is cut off: a partial view. A shift away shows more of the chest wall.
+    shift_mm: tuple[float, float] = (0.0, 0.0)
+    magnification: float = 1.0  # above 1: a magnified view of the surroundings of `spot`
+    # (relative depth 0..1, offset -1..1), such as lesion.depth, offset_in_view(lesion, view)
+    spot: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.laterality not in SIDES:
             raise ValueError(f"laterality must be L or R, got {self.laterality!r}")
         if self.view not in VIEWS:
             raise ValueError(f"view must be CC or MLO, got {self.view!r}")
+        if not 1 <= self.magnification <= 4:
+            raise ValueError(f"magnification must be 1 to 4, got {self.magnification}")
+        if (self.spot is None) != (self.magnification == 1):
+            raise ValueError("spot and a magnification above 1 go together")
         vendor_of(self.vendor)
 
 
@@ -68,12 +81,16 @@ def render(view: BreastView, rows: int, columns: int, conspicuity: float) -> np.
     ----------
     view : BreastView
     rows, columns : int
-        Matrix size: rows a multiple of 64, columns 13/16 of the rows (256 x 208, 1024 x 832); above
-        512 rows, the rows are 1024, 2048, ...
+        Matrix size. Rows are a multiple of 64 from 64 to 960, then of 128 to 1920 and so on
+        (doubled with the factor); columns are 13/16 of the rows (256 x 208, 1024 x 832), or fewer,
+        down to 10/13 (3328 x 2560), which cuts air at the far side. A pixel is as large either way.
     conspicuity : float
-        Factor on the attenuation contrast of every lesion, malignant or not (squared for
-        calcifications, see `add_lesion`). 1 is physical. At 256 x 208 a pixel spans 0.8 mm, partial
-        volume hides most small lesions, and a network small enough for a laptop needs 2 to 3.
+        Factor on the attenuation contrast of every lesion, malignant or not; for calcifications up
+        to its square where pixels are coarse, see `add_lesion`. 1 is physical. At 256 x 208 a pixel
+        spans 0.8 mm, partial volume hides most small lesions, and a network small enough for a
+        laptop learns little from a thousand cancers: the demo uses 4, at which masses above about
+        10 mm are brighter than any tissue. Detection in such images is far easier than in real
+        ones; use 1 above 1024 rows.
 
     Returns
     -------
@@ -83,11 +100,11 @@ def render(view: BreastView, rows: int, columns: int, conspicuity: float) -> np.
     Raises
     ------
     ValueError
-        If the matrix size is not one of those named above.
+        If the matrix size is not one of those named above, or no breast is left on the detector.
     """
     vendor = vendor_of(view.vendor)
     fold = _check_size(rows, columns)
-    outline = _outline(view, vendor)
+    standard, outline = _outlines(view, vendor)
     crop = crop_of(outline)
     cell_px = rows // COARSE[0] // fold
     tissue = make_tissue(
@@ -99,11 +116,12 @@ def render(view: BreastView, rows: int, columns: int, conspicuity: float) -> np.
     pixel_mm = outline.cell_mm * COARSE[0] / rows
     first_row = crop.top * cell_px * fold
     for lesion in view.lesions:
-        row_mm, depth_mm = place(lesion, outline, view.view)
-        centre_px = (row_mm / pixel_mm - first_row, depth_mm / pixel_mm)
+        row_mm, depth_mm = place(lesion, standard, view.view)
+        centre_px = ((row_mm - outline.origin_mm[0]) / pixel_mm - first_row,
+                     (depth_mm - outline.origin_mm[1]) / pixel_mm)  # fmt: skip
         add_lesion(signal, tissue.gland, lesion, view.view, centre_px, pixel_mm, vendor.blur_mm,
                    gain, conspicuity)  # fmt: skip
-    return _store(signal, view, vendor, first_row, rows, columns)
+    return _store(signal[:, :columns], view, vendor, first_row, rows, columns)
 
 
 def lesion_box(view: BreastView, lesion: Lesion, rows: int,
@@ -113,33 +131,50 @@ def lesion_box(view: BreastView, lesion: Lesion, rows: int,
     Returns
     -------
     (row, column, radius_px)
-        Centre and radius in pixels of the stored image; pixel (0, 0) is centred on (0, 0).
+        Centre and radius in pixels of the stored image; pixel (0, 0) is centred on (0, 0). The
+        centre may lie outside a shifted or magnified view.
     """
     _check_size(rows, columns)
-    outline = _outline(view, vendor_of(view.vendor))
+    standard, outline = _outlines(view, vendor_of(view.vendor))
     pixel_mm = outline.cell_mm * COARSE[0] / rows
-    row_mm, depth_mm = place(lesion, outline, view.view)
-    row, column = row_mm / pixel_mm - 0.5, depth_mm / pixel_mm - 0.5
+    row_mm, depth_mm = place(lesion, standard, view.view)
+    row = (row_mm - outline.origin_mm[0]) / pixel_mm - 0.5
+    column = (depth_mm - outline.origin_mm[1]) / pixel_mm - 0.5
     if view.laterality == "R":
         column = columns - 1 - column
     return row, column, lesion.diameter_mm / 2 / pixel_mm
 
 
 def _check_size(rows: int, columns: int) -> int:
-    """Factor between the rows of the image and those on which tissue is drawn."""
-    fold = max(1, rows // _TISSUE_ROWS)
-    power_of_two = fold & (fold - 1) == 0
-    if rows % (COARSE[0] * fold) or columns * COARSE[0] != rows * COARSE[1] or not power_of_two:
+    """Factor between the rows of the image and those on which tissue is drawn, a power of two."""
+    fold = 1
+    while rows // fold > _TISSUE_ROWS and rows % (2 * fold * COARSE[0]) == 0:
+        fold *= 2
+    fits = rows > 0 and rows % COARSE[0] == 0 and rows // fold <= _MOST_TISSUE_ROWS
+    if not fits or not 10 * rows <= 13 * columns or not 16 * columns <= 13 * rows:
         raise ValueError(
-            f"cannot render {rows} x {columns}: rows must be a multiple of 64 (a power of two "
-            "times 512 above that) and columns 13/16 of the rows, such as 256 x 208 or 1024 x 832"
+            f"cannot render {rows} x {columns}: rows must be a multiple of 64 (from 1024 on, one "
+            "that can be halved until 960 or fewer are left) and columns 10/13 to 13/16 of the "
+            "rows, such as 256 x 208, 1024 x 832 or 3328 x 2560"
         )
     return fold
 
 
-def _outline(view: BreastView, vendor: Vendor) -> Outline:
-    return make_outline(view.breast_seed, view.exam_seed, view.laterality, view.view,
-                        view.breast_size_mm, vendor.field_of_view_scale)  # fmt: skip
+def _outlines(view: BreastView, vendor: Vendor) -> tuple[Outline, Outline]:
+    """The breast in the standard view, and as this view shows it."""
+    shape = (view.breast_seed, view.exam_seed, view.laterality, view.view, view.breast_size_mm,
+             vendor.field_of_view_scale)  # fmt: skip
+    standard = make_outline(*shape)
+    if view.spot is None and not any(view.shift_mm):
+        return standard, standard
+    origin = [0.0, 0.0]
+    if view.spot is not None:
+        centre = place_at(*view.spot, 0.0, standard)
+        for axis, field_mm in enumerate(FIELD_OF_VIEW_MM):
+            shown_mm = field_mm * vendor.field_of_view_scale / view.magnification
+            origin[axis] = centre[axis] - shown_mm / 2
+    row, depth = (start - shift for start, shift in zip(origin, view.shift_mm, strict=True))
+    return standard, make_outline(*shape, (row, depth), view.magnification)
 
 
 def _signal(view: BreastView, vendor: Vendor, outline: Outline, crop: Crop,
@@ -164,9 +199,7 @@ def _signal(view: BreastView, vendor: Vendor, outline: Outline, crop: Crop,
     signal += np.float32(0.018) * tissue.texture
     signal += np.float32(0.10) * np.exp(-(((inside_px - 1.0) / np.float32(0.9)) ** 2))  # skin
     if outline.pectoral_mm is not None:
-        _add_pectoral(signal, crop.of(outline.pectoral_mm), tissue)
-    if view.implant:
-        _add_implant(signal, outline, dy, x)
+        _add_pectoral(signal, crop.of(outline.pectoral_mm), tissue, view)
 
     if vendor.unsharp_gain:
         width = max(3, int(vendor.unsharp_mm / outline.cell_mm * shape[1] / crop.right) | 1)
@@ -174,29 +207,39 @@ def _signal(view: BreastView, vendor: Vendor, outline: Outline, crop: Crop,
     deep = signal[::3, ::3][inside_px[::3, ::3] > 3]
     rank = int(0.96 * deep.size)
     bright = float(np.partition(deep, rank)[rank])
-    exposure = np.float32(0.86 / max(0.42, bright))  # automatic window on the brightest tissue
+    # automatic window on the brightest tissue, but a fatty breast stays dark
+    exposure = np.float32(0.86 / max(_LEAST_BRIGHT, bright))
+    if view.implant:
+        _add_implant(signal, outline, dy, x, 1 / exposure)
     cover = np.clip(inside_px * 2 + np.float32(0.5), 0, 1)
     signal = signal * exposure * cover + np.float32(AIR_SIGNAL) * (1 - cover)
     return signal, float(exposure) * (1 + 0.6 * vendor.unsharp_gain)
 
 
-def _add_pectoral(signal: np.ndarray, depth_mm: np.ndarray, tissue: Tissue) -> None:
-    """Lay the pectoral muscle over the tissue: bright, a little striated, thicker inwards."""
+def _add_pectoral(signal: np.ndarray, depth_mm: np.ndarray, tissue: Tissue,
+                  view: BreastView) -> None:  # fmt: skip
+    """Lay the pectoral muscle over the tissue: bright, with fibres along its edge."""
     shape = signal.shape
     weight = 1 / (1 + np.exp(np.clip(-0.6 * upsample(depth_mm, shape), -12, 12)))
-    level = upsample(0.46 + 0.0025 * np.clip(depth_mm, 0, 60), shape)
-    level += np.float32(0.025) * tissue.texture
+    seeds = [*seeds_of(view.breast_seed, view.laterality)]
+    knots = stream(seeds, "pectoral fibres").standard_normal(40)
+    fibres = np.interp(depth_mm + 2.0 * tissue.cloud, np.linspace(-10, 80, 40), knots)
+    level = 0.46 + 0.0025 * np.clip(depth_mm, 0, 60) + 0.022 * fibres
+    level = upsample(level, shape) + np.float32(0.014) * tissue.texture
     signal += weight * np.maximum(level - np.float32(0.5) * signal, 0)
 
 
-def _add_implant(signal: np.ndarray, outline: Outline, dy: np.ndarray, x: np.ndarray) -> None:
-    """Cover the back of the breast with a smooth, bright implant and its rim."""
-    height, depth = outline.half_height_mm * 0.60, outline.depth_mm
-    ellipse = (dy / height) ** 2 + ((x - 0.30 * depth) / (0.44 * depth)) ** 2
+def _add_implant(signal: np.ndarray, outline: Outline, dy: np.ndarray, x: np.ndarray,
+                 white: float) -> None:  # fmt: skip
+    """Cover the back of the breast with an implant: silicone lets little of the tissue through."""
+    height, depth = outline.half_height_mm * 0.62, outline.depth_mm
+    ellipse = (dy / height) ** 2 + ((x - 0.26 * depth) / (0.46 * depth)) ** 2
     ellipse = upsample(ellipse, signal.shape)
-    signal *= np.float32(0.55)
-    signal += np.float32(0.95) * np.sqrt(np.clip(1 - ellipse, 0, 1))
-    signal += np.float32(0.12) * np.exp(-(((ellipse - 1) / np.float32(0.03)) ** 2))
+    cover = 1 / (1 + np.exp(np.clip((ellipse - 1) * np.float32(60), -12, 12)))
+    chord = np.sqrt(np.clip(1 - ellipse, 0, 1))
+    level = np.float32(1.02 * white) + np.float32(0.30 * white) * chord
+    rim = np.float32(0.10 * white) * np.exp(-(((ellipse - 1) / np.float32(0.03)) ** 2))
+    signal += cover * (level - np.float32(0.88) * signal) + rim
 
 
 def _store(signal: np.ndarray, view: BreastView, vendor: Vendor, first_row: int, rows: int,
@@ -207,7 +250,7 @@ def _store(signal: np.ndarray, view: BreastView, vendor: Vendor, first_row: int,
     top, left = noise_offset(exam)
     height, width = signal.shape
     # Quantum noise falls with the pixel side, structural noise does not: in between.
-    level = vendor.noise * (1 + vendor.unsharp_gain) * np.sqrt(0.2 / vendor.spacing_mm(columns))
+    level = vendor.noise * (1 + vendor.unsharp_gain) * np.sqrt(0.2 / vendor.pixel_mm(rows))
     signal = signal + np.float32(level) * noise[top : top + height, left : left + width]
     step = np.float32(4095 / (SIGNAL_HIGH - SIGNAL_LOW))
     index = np.clip((signal - np.float32(SIGNAL_LOW)) * step, 0, 4095).astype(np.uint16)
@@ -218,15 +261,20 @@ def _store(signal: np.ndarray, view: BreastView, vendor: Vendor, first_row: int,
     np.maximum(part, breast, out=part)
     if view.laterality == "R":
         image = image[:, ::-1].copy()
-    _add_marker(image, view, vendor)
+    _add_markers(image, view, vendor)
     return vendor.maximum - image if vendor.inverted else image
 
 
-def _add_marker(image: np.ndarray, view: BreastView, vendor: Vendor) -> None:
-    """Burn the lead marker into the upper corner away from the chest wall."""
-    letters = marker(vendor.key, view.laterality, view.view, image.shape[0])
-    height, width = letters.shape
-    top, edge = image.shape[0] // 20, int(image.shape[1] * 0.03)
-    left = edge if view.laterality == "R" else image.shape[1] - edge - width
-    corner = image[top : top + height, left : left + width]
-    np.maximum(corner, (letters * 0.98 * vendor.maximum).astype(np.uint16), out=corner)
+def _add_markers(image: np.ndarray, view: BreastView, vendor: Vendor) -> None:
+    """Burn the lead markers into the corners away from the chest wall."""
+    rows, columns = image.shape
+    placed = [(marker(vendor.key, view.laterality, view.view, rows), rows // 20)]
+    if view.extra_marker:
+        placed.append((second_marker(rows), rows - rows // 8))
+    for letters, top in placed:
+        height, width = letters.shape
+        edge = int(columns * 0.03)
+        left = edge if view.laterality == "R" else columns - edge - width
+        corner = image[top : top + height, left : left + width]
+        lead = (letters[: corner.shape[0]] * 0.98 * vendor.maximum).astype(np.uint16)
+        np.maximum(corner, lead, out=corner)

@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 
 from mammolab.evaluate import Estimate
-from mammolab.evaluate.delong import auc_estimate
 from mammolab.world import parameters as p
-from mammolab.world import people
-from mammolab.world.attendance import DAYS_PER_YEAR
+from mammolab.world import people, targets_risk
 from mammolab.world.programme import Programme
 
 Z = 1.959964  # 97.5% point of the normal distribution: intervals are at 95%
@@ -21,6 +19,7 @@ class Target:
     """A published value the world should reproduce within a tolerance fixed beforehand."""
 
     name: str
+    label: str
     value: float
     tolerance: float
     unit: str
@@ -28,25 +27,70 @@ class Target:
 
 
 TARGETS = (
-    Target("cdr_per_1000", 5.1, 0.4, "per 1000", LEHMAN),
-    Target("missed_per_1000", 0.8, 0.15, "per 1000", LEHMAN),
-    Target("sensitivity", 0.869, 0.02, "share", LEHMAN),
-    Target("specificity", 0.889, 0.01, "share", LEHMAN),
-    Target("recall_rate", 0.116, 0.01, "share", LEHMAN),
-    Target("ppv1", 0.044, 0.004, "share", LEHMAN),
-    Target("ppv2", 0.256, 0.03, "share", LEHMAN),
-    Target("minimal_share", 0.577, 0.04, "share", LEHMAN),
-    Target("dcis_share", 0.25, 0.05, "share", "recalled, to be verified"),
-    Target("size_screen_mm", 13.0, 1.0, "mm", "12-14 mm; 14.0 in Weedon-Fekjaer 2008"),
-    Target("size_interval_mm", 20.9, 3.0, "mm", "Weedon-Fekjaer 2008"),
-    Target("growth_10_to_20_mm_years", 1.7, 0.2, "years", "Weedon-Fekjaer 2008"),
-    Target("detection_odds_d_to_b", 0.25, 0.10, "odds ratio", "Kerlikowske 2018"),
-    Target("dense_share", 0.43, 0.03, "share", "BCSC, Sprague 2014"),
-    Target("dense_share_black", 0.37, 0.04, "share", "McCarthy et al."),
-    Target("dense_share_asian", 0.66, 0.04, "share", "McCarthy et al."),
-    Target("cumulative_fp_annual_10y", 0.563, 0.05, "share", "Ho 2022"),
-    Target("cumulative_fp_biennial_10y", 0.381, 0.05, "share", "Ho 2022"),
+    Target("cdr_per_1000", "Cancers found per 1000", 5.1, 0.4, "per 1000", LEHMAN),
+    Target("missed_per_1000", "Cancers missed per 1000", 0.8, 0.15, "per 1000", LEHMAN),
+    Target("sensitivity", "Sensitivity", 0.869, 0.02, "share", LEHMAN),
+    Target("specificity", "Specificity", 0.889, 0.01, "share", LEHMAN),
+    Target("recall_rate", "Recall rate", 0.116, 0.01, "share", LEHMAN),
+    Target("ppv1", "PPV of a recall", 0.044, 0.004, "share", LEHMAN),
+    Target("ppv2", "PPV of a biopsy advised", 0.256, 0.03, "share", LEHMAN),
+    Target("minimal_share", "Minimal cancers", 0.577, 0.04, "share", LEHMAN),
+    Target("dcis_share", "In situ", 0.25, 0.05, "share", "recalled, to be verified"),
+    Target(
+        "size_screen_mm",
+        "Screen-detected, mm",
+        13.0,
+        1.0,
+        "mm",
+        "12-14 mm; 14.0 in Weedon-Fekjaer 2008",
+    ),
+    Target("size_interval_mm", "Interval cancers, mm", 20.9, 3.0, "mm", "Weedon-Fekjaer 2008"),
+    Target(
+        "growth_10_to_20_mm_years",
+        "Growth 10 to 20 mm, years",
+        1.7,
+        0.2,
+        "years",
+        "Weedon-Fekjaer 2008",
+    ),
+    Target(
+        "detection_odds_d_to_b",
+        "Detection odds, d to b",
+        0.25,
+        0.10,
+        "odds ratio",
+        "Kerlikowske 2018",
+    ),
+    Target("dense_share", "Dense breasts", 0.43, 0.03, "share", "BCSC, Sprague 2014"),
+    Target("dense_share_black", "Dense, Black women", 0.37, 0.04, "share", "McCarthy et al."),
+    Target("dense_share_asian", "Dense, Asian women", 0.66, 0.04, "share", "McCarthy et al."),
+    Target(
+        "cumulative_fp_annual_10y",
+        "False alarms 10 y, annual",
+        0.563,
+        0.05,
+        "share",
+        "Ho 2022",
+    ),
+    Target(
+        "cumulative_fp_biennial_10y",
+        "False alarms 10 y, biennial",
+        0.381,
+        0.05,
+        "share",
+        "Ho 2022",
+    ),
 )
+# Discrimination of cancer in the second to fifth year, by column of `risk_exams`.
+RISK_TARGETS = {
+    "gail": Target("auc_5y_gail", "AUC 5 y, Gail", 0.60, 0.03, "AUC", "0.60-0.61 in validations"),
+    "tyrer_cuzick_like": Target(
+        "auc_5y_tyrer_cuzick_like", "AUC 5 y, Tyrer-Cuzick-like", 0.62, 0.03, "AUC", "Yala 2019"
+    ),
+    "with_image": Target(
+        "auc_5y_with_image", "AUC 5 y, with the image", 0.70, 0.03, "AUC", "Yala 2019, hybrid"
+    ),
+}
 
 
 def measure(programme: Programme) -> pd.DataFrame:
@@ -58,7 +102,7 @@ def measure(programme: Programme) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame, one row a target: `target`, `published`, `tolerance`, `unit`, `source`, `world`
+    DataFrame, one row a target: `target`, `label`, `published`, `tolerance`, `unit`, `source`, `world`
     (the estimate), `ci` ((low, high), 95%; (NaN, NaN) where there is too little to tell), `n`
     (denominator) and `met` (bool: estimate within the tolerance of the published value).
 
@@ -75,12 +119,57 @@ def measure(programme: Programme) -> pd.DataFrame:
         **_density(screens),
         **_cumulative_false_positives(screens),
     }
+    return target_table(TARGETS, measured)
+
+
+def measure_risk(exams: pd.DataFrame) -> pd.DataFrame:
+    """Measure how well five-year risk is told, against the targets.
+
+    Parameters
+    ----------
+    exams : DataFrame
+        `risk_exams(programme)` with a column `gail` added: the Gail model's five-year risk of
+        each row, which `mammolab.risk.gail.gail_risk` computes.
+
+    Returns
+    -------
+    DataFrame, columns as of `measure`; `n` counts exams, intervals are clustered by woman.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing; the message names it.
+    """
+    missing = [column for column in RISK_TARGETS if column not in exams]
+    if missing:
+        raise ValueError(f"exams lacks the columns {', '.join(missing)}")
+    measured = {}
+    for column, target in RISK_TARGETS.items():
+        auc = targets_risk.risk_auc(exams, column)
+        measured[target.name] = (auc.value, auc.low, auc.high, len(exams))
+    return target_table(tuple(RISK_TARGETS.values()), measured)
+
+
+def target_table(targets: tuple[Target, ...], measured: dict[str, tuple]) -> pd.DataFrame:
+    """Hold measurements against their targets.
+
+    Parameters
+    ----------
+    targets : tuple of Target
+    measured : dict
+        Name of a target -> (estimate, low, high, n), the interval at 95%.
+
+    Returns
+    -------
+    DataFrame, columns as of `measure`.
+    """
     rows = []
-    for target in TARGETS:
+    for target in targets:
         value, low, high, n = measured[target.name]
         rows.append(
             {
                 "target": target.name,
+                "label": target.label,
                 "published": target.value,
                 "tolerance": target.tolerance,
                 "unit": target.unit,
@@ -94,17 +183,18 @@ def measure(programme: Programme) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def risk_exams(programme: Programme) -> pd.DataFrame:
+    """Return the exams on which five-year risk is judged: see `targets_risk.risk_exams`."""
+    return targets_risk.risk_exams(programme, screening_exams(programme))
+
+
 def best_risk_auc(programme: Programme) -> Estimate:
     """AUC of the true five-year risk: what no model of these women can exceed but by chance.
 
     Counted are screening exams that no cancer follows within a year, as in the risk chapter, with
     the cancers of the next four years as they are, recorded or not. Clustered by woman.
     """
-    screens = screening_exams(programme)
-    days = screens["days_to_diagnosis_true"]
-    screens = screens[~(days <= DAYS_PER_YEAR)]
-    cancer = screens["days_to_diagnosis_true"] <= 5 * DAYS_PER_YEAR
-    return auc_estimate(screens["risk_5y_true"], cancer, patient_ids=screens["patient_id"])
+    return targets_risk.risk_auc(risk_exams(programme), "risk_5y_true")
 
 
 def screening_exams(programme: Programme) -> pd.DataFrame:
@@ -183,10 +273,14 @@ def _cumulative_false_positives(screens: pd.DataFrame) -> dict[str, tuple]:
         table = (
             alarm[at_risk].groupby(np.minimum(ordinal[at_risk], observed - 1)).agg(["mean", "size"])
         )
+        if table.empty:
+            result[f"cumulative_fp_{habit}_10y"] = (np.nan, np.nan, np.nan, 0)
+            continue
         step = table.index.repeat([1] * (len(table) - 1) + [rounds - len(table) + 1])
         rate, size = table["mean"][step].to_numpy(), table["size"][step].to_numpy()
         survival = np.prod(1 - rate)
-        spread = survival * np.sqrt(np.sum(rate / ((1 - rate) * size)))
+        with np.errstate(divide="ignore", invalid="ignore"):  # a rate of 1 leaves nobody
+            spread = survival * np.sqrt(np.sum(rate / ((1 - rate) * size)))
         value = 1 - survival
         result[f"cumulative_fp_{habit}_10y"] = (
             value,

@@ -10,7 +10,8 @@ from mammolab.world.attendance import to_date
 NOT_TRUTH = ["menopause_age", "bmi_z", "screen_age", "first_exam_age"]  # working columns
 STATE = ["exam_id", "patient_id", "detected", "after_diagnosis", "invasive_mm", "dcis_mm"]
 BREAST = ["latent_density", "percent_density", "breast_seed", "exam_seed", "breast_size_mm"]
-LESION = ["laterality", "kind", "diameter_mm", "depth", "height", "seed", "malignant"]
+LESION = ["laterality", "kind", "diameter_mm", "depth", "height", "seed", "contrast", "malignant"]
+READING = ["has_prior", "detection_probability", "false_positive_probability"]
 
 
 def truth_women(women: pd.DataFrame) -> pd.DataFrame:
@@ -22,8 +23,9 @@ def truth_women(women: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame [patient_id]: true covariates; `log_rr_*` and `relative_risk`; `texture`, `frailty`;
-    cancers had she not been screened (`surfacing_age`, `dcis_onset_age`, ... in years, inf =
+    DataFrame [patient_id]: true covariates; `log_rr_*` and `relative_risk` (times any planted
+    factor); `texture`, `frailty`, `polygenic`, `ill_health` (SD); `site`, and `second_site` from
+    `move_time` on (inf = never); `lapse_age`; cancers had she not been screened (`surfacing_age`, `dcis_onset_age`, ... in years, inf =
     never); the cancer as diagnosed (`diagnosis_date`, `mode` = screen, symptoms or "",
     `invasive`, `size_mm`, `laterality`; "" or NaN where none); times in years since the epoch.
     """
@@ -48,13 +50,15 @@ def truth_exams(exams: pd.DataFrame, women: pd.DataFrame) -> pd.DataFrame:
     DataFrame [exam_id]: `cancer_present` (bool, large enough to leave a trace), `detected` (this
     exam found it), `cancer_within_1y_true` (diagnosed within 365 days), `days_to_diagnosis_true`
     (NaN: none to come), `risk_5y_true` (probability of a first cancer within five years given
-    everything), sizes in mm, density, seeds, `texture`, `has_prior`.
+    everything), sizes in mm, density, seeds, `texture`, `has_prior`; and of the reader's recall
+    `detection_probability` (of the cancers showing; 0 where none) and
+    `false_positive_probability`, see `readers.with_ai`.
     """
-    hers = women.iloc[exams["woman"]].reset_index(drop=True)
-    diagnosis = pd.Series(to_date(hers["diagnosis_time"]))
-    days = (diagnosis - exams["exam_date"]).dt.days.to_numpy()
+    hers = women[["diagnosis_time", "relative_risk", "race_ethnicity"]].iloc[exams["woman"]]
+    diagnosis = to_date(hers["diagnosis_time"])
+    days = (diagnosis - exams["exam_date"].to_numpy()) / np.timedelta64(1, "D")
     visible = np.maximum(exams["invasive_mm"], exams["dcis_mm"]) >= p.SMALLEST_VISIBLE.value
-    return exams[[*STATE, *BREAST, "texture", "has_prior"]].assign(
+    return exams[[*STATE, *BREAST, "texture", *READING]].assign(
         cancer_present=visible,
         cancer_within_1y_true=(days >= 0) & (days <= 365),
         days_to_diagnosis_true=np.where(days >= 0, days, np.nan),
@@ -83,7 +87,7 @@ def truth_lesions(exams: pd.DataFrame, women: pd.DataFrame, benign: pd.DataFrame
     parts = [benign.assign(exam_id=exam_id[benign["row"]], malignant=False)]
     for name in ("invasive", "dcis"):
         rows = exams[exams[f"{name}_mm"] >= p.SMALLEST_VISIBLE.value]
-        place = women.iloc[rows["woman"]].filter(regex=f"^{name}_")
+        place = women.filter(regex=f"^{name}_").iloc[rows["woman"]]
         parts.append(
             place.rename(columns=lambda column, name=name: column.removeprefix(f"{name}_")).assign(
                 exam_id=rows["exam_id"].to_numpy(),

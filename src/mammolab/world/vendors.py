@@ -1,4 +1,4 @@
-"""The four invented mammography vendors: how each turns attenuation into stored pixel values.
+"""Four invented mammography vendors: how each turns attenuation into stored pixel values.
 
 Every number here is an assumption, chosen so that the vendors differ as real ones do in tone,
 noise, sharpening, pixel spacing, polarity and marker; none describes a real manufacturer.
@@ -48,8 +48,20 @@ class Vendor:
         """Largest stored value."""
         return 2**self.bits_stored - 1
 
+    @property
+    def device(self) -> str:
+        """Machine that runs this chain: the same before and after a software upgrade."""
+        return self.key.partition("-")[0]
+
+    def pixel_mm(self, rows: int) -> float:
+        """Side of a pixel at the detector for a matrix of so many rows, in mm."""
+        return FIELD_OF_VIEW_MM[0] * self.field_of_view_scale / rows
+
     def spacing_mm(self, columns: int) -> float:
-        """Side of a pixel at the detector for a matrix of so many columns, in mm."""
+        """Side of a pixel in mm of a full matrix, whose columns are 13/16 of its rows.
+
+        A matrix with fewer columns lacks air, not resolution: use `pixel_mm`.
+        """
         return FIELD_OF_VIEW_MM[1] * self.field_of_view_scale / columns
 
     def window(self) -> tuple[float, float]:
@@ -99,7 +111,46 @@ VENDORS: dict[str, Vendor] = _vendors(
         noise=0.034, noise_grain_mm=0.20, equalisation=0.78, blur_mm=0.22, background=0.035,
         marker_style=1,
     ),
+    Vendor(  # the same machines with new processing: sharper, quieter, harder
+        key="dogwood-8", manufacturer="Dogwood Systems (synthetic)", model="DW-50", software="8.0",
+        field_of_view_scale=0.94, bits_stored=10, photometric="MONOCHROME2",
+        voi_function="LINEAR", tone_slope=3.4, tone_centre=0.50, unsharp_gain=0.65, unsharp_mm=6.0,
+        noise=0.020, noise_grain_mm=0.14, equalisation=0.95, blur_mm=0.18, background=0.035,
+        marker_style=1,
+    ),
 )  # fmt: skip
+
+# Software upgrades of a device: day of installation (ISO) and key of VENDORS from then on, in order
+# of time. The day is an assumption.
+UPGRADES: dict[str, tuple[tuple[str, str], ...]] = {"dogwood": (("2015-07-01", "dogwood-8"),)}
+
+
+def vendor_key(device: str | np.ndarray, exam_date: object) -> str | np.ndarray:
+    """Return the key of the processing chain that a device ran on a day.
+
+    Parameters
+    ----------
+    device : str or str [n], the machine as the tables name it, such as "dogwood".
+    exam_date : a date, an ISO string or datetime64, or an array or Series of them [n].
+
+    Returns
+    -------
+    str, or ndarray of object [n] if either argument is an array
+        Key of VENDORS. Devices without an upgrade keep their own name.
+
+    Examples
+    --------
+    >>> vendor_key("dogwood", "2015-06-30"), vendor_key("dogwood", "2015-07-01")
+    ('dogwood', 'dogwood-8')
+    """
+    names, days = np.broadcast_arrays(
+        np.asarray(device, dtype=object), np.asarray(exam_date, dtype="datetime64[D]")
+    )
+    keys = names.copy()
+    for name, upgrades in UPGRADES.items():
+        for day, key in upgrades:
+            keys[(names == name) & (days >= np.datetime64(day))] = key
+    return keys if keys.ndim else str(keys[()])
 
 
 def vendor_of(key: str) -> Vendor:
@@ -133,7 +184,7 @@ def noise_tile(vendor_key: str, rows: int, columns: int) -> np.ndarray:
     vendor = vendor_of(vendor_key)
     shape = (rows + _NOISE_MARGIN, columns + _NOISE_MARGIN)
     noise = np.random.default_rng([rows, columns]).standard_normal(shape, dtype=np.float32)
-    grain_px = vendor.noise_grain_mm / vendor.spacing_mm(columns)
+    grain_px = vendor.noise_grain_mm / vendor.pixel_mm(rows)
     if grain_px > 0.35:  # below this the grain is smaller than a pixel
         noise = ndimage.gaussian_filter(noise, grain_px)
     return noise / noise.std()
@@ -192,6 +243,19 @@ def marker(vendor_key: str, laterality: str, view: str, rows: int) -> np.ndarray
     draw.text((size * 0.3, size * 0.2), text, fill=255, font=ImageFont.load_default(size))
     if style == 1:
         draw.rectangle((0, 0, shape[0] - 1, shape[1] - 1), outline=200)
+    return np.asarray(image, np.float32) / 255
+
+
+@lru_cache(maxsize=16)
+def second_marker(rows: int) -> np.ndarray:
+    """Extra lead marker: a ring with a technologist's initial, as float32 0..1."""
+    size = max(11, int(11 * rows / 256))
+    image = Image.new("L", (2 * size, 2 * size), 0)
+    draw = ImageDraw.Draw(image)
+    width = max(1, size // 8)
+    draw.ellipse((0, 0, 2 * size - 1, 2 * size - 1), outline=255, width=width)
+    letter_size = max(9, int(1.1 * size))
+    draw.text((size, size), "K", fill=255, font=ImageFont.load_default(letter_size), anchor="mm")
     return np.asarray(image, np.float32) / 255
 
 
