@@ -151,3 +151,10 @@ def test_bad_input():
         calibration_drift.calibration_trend(probability, np.zeros(len(year)), year)
     with pytest.raises(ValueError, match="holds the one patient"):
         calibration_drift.calibration_trend(probability, label, year, np.zeros(len(year), int))
+
+
+def test_a_time_that_separates_the_cancers_has_no_trend():
+    label = np.arange(60) >= 30
+    probability = np.full(60, 0.3)
+    with pytest.raises(ValueError, match="separates the classes"):
+        calibration_drift.calibration_trend(probability, label, np.arange(60) // 30)

@@ -245,3 +245,12 @@ class TestRefusals:
         bootstrap = PatientBootstrap.draw(["a", "b"], 5, seed=1)
         with pytest.raises(ValueError, match="at least two"):
             concordance.uno_c_estimate([1.0, 2.0], [1, 0], [0.2, 0.1], ["a", "a"], None, bootstrap)
+
+
+def test_cox_on_recidivism_meets_the_printed_fit():
+    """What the risk chapters fit (lifelines): coefficients, errors and likelihood of Rossi's data."""
+    fit = CoxPHFitter().fit(load_rossi(), "week", "arrest")
+    assert fit.params_[["fin", "prio"]].tolist() == pytest.approx([-0.379422, 0.091497], abs=1e-6)
+    errors = fit.standard_errors_[["fin", "prio"]].tolist()
+    assert errors == pytest.approx([0.191379, 0.028649], abs=1e-6)
+    assert fit.log_likelihood_ == pytest.approx(-658.74766, abs=1e-5)

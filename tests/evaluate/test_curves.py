@@ -76,3 +76,15 @@ def test_capture_counts_the_cases_on_top_by_hand_and_chance_captures_its_share()
         rng.random(20000), rng.random(20000) < 0.5, many, None, PatientBootstrap.draw(many, 2, 0)
     )
     assert chance.value == pytest.approx(0.1, abs=0.01)
+
+
+def test_ties_at_the_border_are_captured_in_proportion():
+    ids = [f"p{i}" for i in range(40)]
+    bootstrap = PatientBootstrap.draw(ids, 20, 0)
+    case = np.arange(40) < 4
+    for order in (np.arange(40), np.arange(40)[::-1]):
+        flat = capture_in_top(np.zeros(40), case[order], ids, None, bootstrap, 0.1)
+        assert flat.value == pytest.approx(0.1)
+    weight = np.where(case, 1.0, 9.0)  # the cases weigh 4 of 328
+    top = capture_in_top(case * 1.0, case, ids, weight, bootstrap, 2 / 328)
+    assert top.value == pytest.approx(0.5)

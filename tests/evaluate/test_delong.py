@@ -5,7 +5,7 @@ import pandas as pd
 import pauc
 import pytest
 
-from mammolab.evaluate import delong
+from mammolab.evaluate import delong, roc
 
 # DeLong 1988, table 1 (as distributed with SAS's PROC LOGISTIC): albumin, total protein,
 # Krebs-Goplerud score (10 minus it is the score), and the outcome; 43 women with ovarian cancer.
@@ -135,3 +135,57 @@ def test_too_few_patients_for_a_variance():
         delong.auc_estimate([1, 2, 3], [1, 0, 0])
     with pytest.raises(ValueError, match="two patients with cancer"):
         delong.auc_estimate([1, 2, 3, 4], [1, 1, 0, 0], None, ["A", "A", "B", "C"])
+
+
+def test_patients_with_exams_of_both_classes_meet_obuchowskis_formula():
+    """Brute force over patients: her positives and negatives go together."""
+    rng = np.random.default_rng(6)
+    ids = np.repeat(np.arange(40), 3)
+    label = rng.random(120) < 0.4
+    score = np.repeat(rng.normal(size=40), 3) + 0.5 * rng.normal(size=120) + label
+    n_positive, n_negative = label.sum(), (~label).sum()
+    win = (score[label][:, None] > score[~label]).mean(axis=1)  # of each positive exam
+    lose = (score[label][:, None] > score[~label]).mean(axis=0)  # of each negative exam
+    auc = win.mean()
+    up = np.array([(win[ids[label] == i] - auc).sum() for i in range(40)]) / n_positive
+    down = np.array([(lose[ids[~label] == i] - auc).sum() for i in range(40)]) / n_negative
+    with_positive = len(np.unique(ids[label]))
+    with_negative = len(np.unique(ids[~label]))
+    expected = (
+        with_positive / (with_positive - 1) * (up**2).sum()
+        + with_negative / (with_negative - 1) * (down**2).sum()
+        + 2 * 40 / 39 * (up * down).sum()
+    )
+    fit = delong.auc_covariance(score, label, None, ids)
+    assert fit.covariance[0, 0] == pytest.approx(expected, abs=1e-12)
+    without_cross = expected - 2 * 40 / 39 * (up * down).sum()
+    assert abs(expected - without_cross) > 0.1 * expected  # the term is not idle here
+
+
+def test_where_nothing_varies_nothing_is_claimed():
+    label = np.array([0, 0, 0, 1, 1, 1])
+    perfect, flat = label.astype(float), np.zeros(6)
+    alone = delong.auc_estimate(perfect, label)
+    assert alone.value == 1 and np.isnan([alone.low, alone.high]).all()
+    pair = delong.compare_aucs(perfect, flat, label)
+    assert pair.difference.value == 0.5
+    assert np.isnan([pair.difference.low, pair.z, pair.p_value]).all()
+    joint = delong.compare_all_aucs(np.column_stack([perfect, flat, -perfect]), label)
+    assert np.isnan([joint.statistic, joint.p_value]).all()
+
+
+def test_an_auc_never_exceeds_one():
+    rng = np.random.default_rng(7)
+    for _ in range(300):
+        label = rng.random(30) < 0.5
+        weight = rng.random(30) + 0.01
+        if label.any() and not label.all():
+            assert delong.auc_covariance(label * 1.0, label, weight).auc[0] <= 1
+            assert roc.auc(label * 1.0, label, weight) <= 1
+
+
+def test_scores_that_are_no_numbers_are_named():
+    with pytest.raises(ValueError, match=r"scores\[:, 0\] must hold numbers only"):
+        delong.auc_covariance(["a", "b"], [0, 1])
+    with pytest.raises(ValueError, match="scores must have shape"):
+        delong.auc_covariance(np.zeros((2, 2, 2)), [0, 1])

@@ -101,7 +101,9 @@ class TestTimeDependentAuc:
         time, event, score, _ = simulate(2, 400, yearly=False).values()
         outcome = Surv.from_arrays(event == 1, time)
         theirs, _ = cumulative_dynamic_auc(outcome, outcome, score, [1.0, 2.5, 4.0])
-        ours = horizons.cumulative_dynamic_auc(time, event, score, [1.0, 2.5, 4.0])
+        ours = horizons.cumulative_dynamic_auc(
+            time, event, score, [1.0, 2.5, 4.0], competing="censored"
+        )
         np.testing.assert_allclose(ours, theirs, atol=1e-10)
 
     def test_heart_attacks_with_ties(self, shared_data):

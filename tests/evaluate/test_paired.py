@@ -124,3 +124,8 @@ def test_wrong_arguments_are_named():
         paired.mcnemar_test(PairedCounts(3, 1.5, 0, 0))
     with pytest.raises(ValueError, match="margin must lie between 0 and 1"):
         paired.noninferiority_test(RESPONSE, margin=5)
+
+
+def test_replicates_that_all_lie_at_the_margin_decide_nothing():
+    test = paired.published_noninferiority([-0.05, -0.05], 0.05)
+    assert (test.t, test.p_value) == (0.0, 0.5)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mammolab.evaluate.agreement import cohen_kappa
+from mammolab.evaluate.agreement import cohen_kappa, fleiss_kappa
 from mammolab.evaluate.auc_bootstrap import auc_bootstrap, auc_difference, partial_auc_bootstrap
 from mammolab.evaluate.calibration import fit_beta, fit_isotonic, fit_platt, fit_temperature
 from mammolab.evaluate.calibration_drift import calibration_by_window, calibration_trend
@@ -19,7 +19,12 @@ from mammolab.evaluate.calibration_error import (
     smooth_calibration_error_estimate,
 )
 from mammolab.evaluate.concordance import harrell_c, harrell_c_estimate, uno_c, uno_c_estimate
-from mammolab.evaluate.curves import capture_in_top, roc_band, ruled_out_at_sensitivity
+from mammolab.evaluate.curves import (
+    capture_in_top,
+    roc_band,
+    rule_out_curve,
+    ruled_out_at_sensitivity,
+)
 from mammolab.evaluate.decision_curve import decision_curve, net_benefit
 from mammolab.evaluate.delong import auc_estimate, compare_aucs
 from mammolab.evaluate.horizons import (
@@ -39,7 +44,7 @@ from mammolab.evaluate.reliability import (
     reliability_table,
 )
 from mammolab.evaluate.resampling import PatientBootstrap
-from mammolab.evaluate.roc import auc, partial_auc
+from mammolab.evaluate.roc import auc, partial_auc, roc_points
 from mammolab.evaluate.survival import (
     censoring_survival,
     cumulative_incidence,
@@ -51,6 +56,7 @@ from mammolab.evaluate.thresholds import top_fraction_threshold
 from mammolab.evaluate.triage import simulate_triage
 
 HORIZONS_YEARS = [1.0, 3.0]
+OVER_FIVE = PatientBootstrap.draw(np.arange(5), 2, seed=0)  # where only the value is of interest
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +96,12 @@ def samples(draw) -> Sample:
     return Sample(score, label, time_years, event, rng.integers(1, 4, n).astype(float))
 
 
+def _rule_out_points(score: np.ndarray, label: np.ndarray, weight: np.ndarray) -> tuple:
+    # as many thresholds as there can be scores, so that none is passed over
+    curve = rule_out_curve(score, label, weight, n_points=2_000)
+    return curve.fraction_ruled_out, curve.sensitivity
+
+
 def _calibrated(fit: Callable) -> Callable:
     # cancers must score higher, or there is nothing to calibrate
     return lambda s: fit(s.score * 0.6 + 0.3 * s.label, s.label, s.weight).apply([0.2, 0.5, 0.7])
@@ -100,6 +112,11 @@ BY_RANK = {
     "auc": lambda s: auc(s.score, s.label, s.weight),
     "partial_auc": lambda s: partial_auc(s.score, s.label, 0.6, 1, sample_weight=s.weight),
     "sensitive_auc": lambda s: partial_auc(s.score, s.label, 0.6, 1, "sensitivity", s.weight),
+    "captured": lambda s: (
+        capture_in_top(
+            s.score, s.label, np.arange(len(s.score)) % 5, s.weight, OVER_FIVE, 0.3
+        ).value
+    ),
     "ruled_out": lambda s: ruled_out_at_sensitivity(s.score, s.label, s.weight, 0.8),
     "harrell_c": lambda s: harrell_c(s.time_years, s.event, s.score, s.weight),
     "uno_c": lambda s: uno_c(s.time_years, s.event, s.score, s.weight),
@@ -113,6 +130,17 @@ BY_RANK = {
     ),
 }
 BY_VALUE = {
+    "rule_out_curve": lambda s: np.interp(
+        [0.2, 0.4, 0.6], *_rule_out_points(s.score, s.label, s.weight)
+    ),
+    "roc_points": lambda s: np.interp(
+        [0.1, 0.5, 0.9],
+        1 - roc_points(s.score, s.label, s.weight).specificity,
+        roc_points(s.score, s.label, s.weight).sensitivity,
+    ),
+    "fleiss": lambda s: fleiss_kappa(
+        np.column_stack([s.score >= 0.5, s.label, s.event > 0]), sample_weight=s.weight
+    ),
     "operating_point": lambda s: list(
         vars(operating_point(s.score >= 0.5, s.label, s.weight)).values()
     ),
@@ -209,7 +237,7 @@ ESTIMATES = {
     "ece": lambda s, y, p, w, b: expected_calibration_error_estimate(s, y, p, w, b),
     "smooth_ece": lambda s, y, p, w, b: smooth_calibration_error_estimate(s, y, p, w, b),
     "decision_curve": lambda s, y, p, w, b: decision_curve(s, y, [0.1], p, w, b),
-    "triage": lambda s, y, p, w, b: simulate_triage(s, 0.3, s > 0.5, y, w, p, b),
+    "triage": lambda s, y, p, w, b: simulate_triage(s, 0.3, s > 0.5, y, p, w, b),
     "drift": lambda s, y, p, w, b: calibration_trend(s, y, np.arange(len(y)) % 5, p, w),
     "harrell_c": lambda s, y, p, w, b: harrell_c_estimate(s + 1, y, s, p, w, b),
     "uno_c": lambda s, y, p, w, b: uno_c_estimate(s + 1, y, s, p, w, b),
@@ -235,7 +263,19 @@ def exams():
 
 @pytest.mark.parametrize("name", ESTIMATES)
 def test_the_exams_as_they_are_give_a_result(name, exams):
-    assert ESTIMATES[name](*exams) is not None
+    result = ESTIMATES[name](*exams)
+    first = result[0] if isinstance(result, list) else result
+    inside = [
+        one
+        for one in (first, *vars(first).values())
+        if {"low", "high"} <= set(getattr(one, "__dataclass_fields__", ()))
+    ]
+    assert inside or name == "roc_band"
+    for one in inside:
+        middle = getattr(one, "value", getattr(one, "sensitivity", None))
+        if name == "triage" and np.isnan(middle):  # nobody missed, say: a rate of none
+            continue
+        assert (np.asarray(one.low) <= middle).all() and (middle <= np.asarray(one.high)).all()
 
 
 @pytest.mark.parametrize("name", ESTIMATES)

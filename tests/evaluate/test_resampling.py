@@ -158,3 +158,23 @@ def test_wrong_arguments_are_named(exams, bootstrap):
         resampling.percentile_interval([1.0, 2.0], confidence=95)
     with pytest.raises(ValueError, match="replicates must be a vector"):
         resampling.percentile_interval([])
+
+
+def test_a_share_without_spread_between_patients_keeps_an_honest_interval():
+    ids = np.repeat([f"P{i}" for i in range(10)], 2)
+    bootstrap = PatientBootstrap.draw(ids, 100, seed=0)
+    event = np.tile([True, False], 10)
+    half = resampling.share_estimate(event, np.ones(20), ids, None, bootstrap)
+    exact = resampling.proportion_estimate(5, 10)
+    assert (half.value, half.low, half.high) == pytest.approx((0.5, exact.low, exact.high))
+
+
+def test_one_patient_alone_has_no_interval():
+    ids = ["A", "A", "B"]
+    bootstrap = PatientBootstrap.draw(ids, 50, seed=0)
+    alone = resampling.share_estimate([1, 1, 0], [1, 1, 0], ids, None, bootstrap)
+    assert alone.value == 1 and np.isnan(alone.ci).all()
+    with pytest.raises(ValueError, match="patient_ids holds the one patient A"):
+        resampling.share_estimate([1, 1, 0], [1, 1, 1], ["A"] * 3, None, bootstrap)
+    with pytest.raises(ValueError, match="patient_ids holds the one patient A"):
+        resampling.ratio_estimate([1, 1, 0], [1, 1, 1], ids, [1, 1, 0], bootstrap)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mammolab.evaluate import rates, subgroups
+from mammolab.evaluate import rates, roc, subgroups
 from mammolab.evaluate.auc_bootstrap import auc_bootstrap
 from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.resampling import PatientBootstrap
@@ -147,3 +147,20 @@ def test_wrong_arguments_are_named(exams, bootstrap):
         subgroups.subgroup_table(
             "m", lambda rows: Estimate(0, 0, 0), [0, 1], {"site": ["n"]}, ["A", "B"]
         )
+
+
+def test_weights_reach_every_cell(exams, bootstrap):
+    weight = np.random.default_rng(5).uniform(1, 30, len(exams["score"]))
+    rest = (exams["columns"], exams["ids"], weight, bootstrap)
+    table = subgroups.auc_by_subgroup(exams["score"], exams["label"], *rest).set_index("subgroup")
+    cell = exams["columns"]["density"] == "b"
+    part = exams["score"][cell], exams["label"][cell]
+    weighted = roc.auc(*part, weight[cell])
+    assert table.loc["density=b", "estimate"] == pytest.approx(weighted)
+    assert abs(weighted - roc.auc(*part)) > 1e-4
+    everyone = np.ones(len(cell), dtype=bool)
+    recall = exams["score"] > 1
+    shares = subgroups.share_by_subgroup("recall", recall, everyone, *rest).set_index("subgroup")
+    weighted = np.average(recall[cell], weights=weight[cell])
+    assert shares.loc["density=b", "estimate"] == pytest.approx(weighted)
+    assert abs(weighted - recall[cell].mean()) > 1e-4

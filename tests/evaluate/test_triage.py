@@ -33,7 +33,7 @@ def result(clinic):
     score, recall, label, weight, ids, kept = clinic
     bootstrap = PatientBootstrap.draw(ids, 500, seed=1)
     return triage.simulate_triage(
-        score[kept], 0.0, recall[kept], label[kept], weight[kept], ids[kept], bootstrap
+        score[kept], 0.0, recall[kept], label[kept], ids[kept], weight[kept], bootstrap
     )
 
 
@@ -62,7 +62,7 @@ EXAMS = pd.DataFrame(
 
 def simulate(exams, rule_out, rule_in, bootstrap=None, **options):
     if bootstrap is None:
-        bootstrap = PatientBootstrap.draw(exams["patient_ids"], 200, seed=0)
+        bootstrap = PatientBootstrap.draw(exams["patient_ids"], 2000, seed=0)
     columns = {name: exams[name].to_numpy() for name in exams.columns}
     return triage.simulate_two_thresholds(
         rule_out=rule_out, rule_in=rule_in, bootstrap=bootstrap, **columns, **options
@@ -151,7 +151,7 @@ def test_simulate_triage_rules_nobody_in(clinic, result):
     score, recall, label, weight, ids, kept = clinic
     bootstrap = PatientBootstrap.draw(ids, 500, seed=1)
     same = triage.simulate_two_thresholds(
-        score[kept], 0.0, np.inf, recall[kept], label[kept], weight[kept], ids[kept], bootstrap
+        score[kept], 0.0, np.inf, recall[kept], label[kept], ids[kept], weight[kept], bootstrap
     )
     assert repr(same) == repr(result)  # NaN is not equal to itself, its print is
     assert result.threshold == 0.0
@@ -174,7 +174,9 @@ def test_order_of_exams_does_not_matter():
     shuffled = simulate(EXAMS.sample(frac=1, random_state=1), 0.3, 0.8, bootstrap)
     for name, one in estimates(result).items():
         assert vars(shuffled)[name].value == pytest.approx(one.value), name
-        assert vars(shuffled)[name].ci == pytest.approx(one.ci, rel=1e-5, abs=1e-6), name
+        assert vars(shuffled)[name].ci == pytest.approx(one.ci, rel=1e-5, abs=1e-6, nan_ok=True), (
+            name
+        )
     assert shuffled.cancer_pairs == result.cancer_pairs
     assert shuffled.n_cancers_gained_by_triage == result.n_cancers_gained_by_triage
 
@@ -188,7 +190,9 @@ def test_a_weight_is_so_many_exams_and_none_at_all():
     for name, one in estimates(result).items():
         for other in (repeated, doubled):
             assert vars(other)[name].value == pytest.approx(one.value), name
-            assert vars(other)[name].ci == pytest.approx(one.ci, rel=1e-5, abs=1e-6), name
+            assert vars(other)[name].ci == pytest.approx(one.ci, rel=1e-5, abs=1e-6, nan_ok=True), (
+                name
+            )
     assert doubled.other_pairs == result.other_pairs
     nothing = EXAMS.assign(sample_weight=0, score=1 - EXAMS["score"], label=1 - EXAMS["label"])
     padded = simulate(pd.concat([EXAMS, nothing]), 0.3, 0.8, bootstrap)
@@ -223,7 +227,7 @@ def test_sampled_decision_referral_estimates_the_whole_one(clinic):
     score, recall, label, weight, ids, kept = clinic
     bootstrap = PatientBootstrap.draw(ids, 500, seed=1)
     result = triage.simulate_two_thresholds(
-        score[kept], 0.0, 2.0, recall[kept], label[kept], weight[kept], ids[kept], bootstrap
+        score[kept], 0.0, 2.0, recall[kept], label[kept], ids[kept], weight[kept], bootstrap
     )
     out, into = score < 0, score >= 2
     after = (recall & ~out) | into
@@ -258,7 +262,7 @@ def test_yala_2019_replayed():
     score[-(5120 - 190) :] = 0
     ids = ids_of(n_exams)
     bootstrap = PatientBootstrap.draw(ids, 100, seed=0)
-    result = triage.simulate_triage(score, 0.5, recall, label, None, ids, bootstrap)
+    result = triage.simulate_triage(score, 0.5, recall, label, ids, None, bootstrap)
     assert result.n_ruled_out == 5120
     assert result.sensitivity_without.value == pytest.approx(173 / 191)
     assert result.sensitivity_with.value == pytest.approx(172 / 191)
@@ -309,7 +313,7 @@ def test_parts_of_the_result_fit_together(clinic, result):
 def test_no_triage_changes_nothing(clinic):
     score, recall, label, _, ids, _ = clinic
     bootstrap = PatientBootstrap.draw(ids, 50, seed=1)
-    result = triage.simulate_triage(score, -np.inf, recall, label, None, ids, bootstrap)
+    result = triage.simulate_triage(score, -np.inf, recall, label, ids, None, bootstrap)
     assert result.sensitivity_with == result.sensitivity_without
     assert (result.n_ruled_out, result.fraction_ruled_out.value) == (0, 0)
     assert np.isnan(result.gross_false_omission.value)  # nobody is ruled out
@@ -323,7 +327,7 @@ def test_a_patient_counts_once_for_her_two_exams():
     recall = [1, 1, 1, 0, 0, 1]
     ids = ["A", "A", "B", "B", "C", "D"]
     bootstrap = PatientBootstrap.draw(ids, 100, seed=0)
-    result = triage.simulate_triage(score, 0.3, recall, label, None, ids, bootstrap)
+    result = triage.simulate_triage(score, 0.3, recall, label, ids, None, bootstrap)
     assert result.n_cancers == 2
     assert result.n_cancers_ruled_out == 2
     assert result.n_cancers_missed_by_triage == 1  # B: caught only at the exam ruled out
@@ -355,4 +359,4 @@ def test_wrong_arguments_are_named():
         simulate(exams, 0.3, 0.8, margin=5)
     bootstrap = PatientBootstrap.draw(["A", "B"], 10, seed=0)
     with pytest.raises(ValueError, match="^threshold is NaN"):
-        triage.simulate_triage([1, 2], np.nan, [1, 0], [1, 0], None, ["A", "B"], bootstrap)
+        triage.simulate_triage([1, 2], np.nan, [1, 0], [1, 0], ["A", "B"], None, bootstrap)

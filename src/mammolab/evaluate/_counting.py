@@ -11,6 +11,7 @@ from mammolab.evaluate.checks import Estimate, patient_codes
 from mammolab.evaluate.resampling import (
     PatientBootstrap,
     percentile_interval,
+    ratio_or_nan,
     share_estimate,
     sum_replicates,
 )
@@ -71,11 +72,6 @@ class ExamKinds:
         value = self.share(*first).value - self.share(*second).value
         change = self.replicates(*first) - self.replicates(*second)
         return Estimate(value, *percentile_interval(change, self.confidence))
-
-
-def ratio_or_nan(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The ratio, NaN in a replicate whose denominator is 0."""
-    return np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom != 0)
 
 
 def any_per_patient(value: NDArray, chosen: NDArray[np.bool_], patient_ids: NDArray) -> NDArray:

@@ -117,15 +117,18 @@ class Replicates:
         return cls(np.ones((1, 1)), np.zeros(n_rows, dtype=np.intp))
 
     @classmethod
-    def of(cls, n_rows: int, patient_ids: ArrayLike, bootstrap: PatientBootstrap) -> Replicates:
+    def of(
+        cls, weight: NDArray[np.float64], patient_ids: ArrayLike, bootstrap: PatientBootstrap
+    ) -> Replicates:
         """The bootstrap's replicates, with these patients alone.
 
         Raises
         ------
         ValueError
-            If an id is missing or not in the bootstrap, or all rows are of one patient.
+            If an id is missing or not in the bootstrap, or all rows of weight above 0 are of one
+            patient.
         """
-        ids = check_patients(patient_ids, n_rows)
+        ids = check_patients(patient_ids, len(weight), weight)
         present, columns = np.unique(bootstrap.columns(ids), return_inverse=True)
         everyone = len(present) == len(bootstrap.patient_ids)
         return cls(bootstrap.by_patient if everyone else bootstrap.by_patient[present], columns)

@@ -11,7 +11,12 @@ from mammolab.evaluate.checks import (
     check_patients,
     check_weight,
 )
-from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval, sum_replicates
+from mammolab.evaluate.resampling import (
+    PatientBootstrap,
+    percentile_interval,
+    ratio_or_nan,
+    sum_replicates,
+)
 
 KAPPA_WEIGHTS = ("unweighted", "linear", "quadratic")
 
@@ -145,7 +150,7 @@ def fleiss_kappa_bootstrap(
     readers agree on every exam.
     """
     sums = _fleiss_sums(ratings, categories, sample_weight)
-    patient_ids = check_patients(patient_ids, len(sums))
+    patient_ids = check_patients(patient_ids, len(sums), sums.sum(axis=1))
     value = float(_fleiss_of_sums(sums.sum(axis=0)))
     replicates = _fleiss_of_sums(sum_replicates(sums, patient_ids, bootstrap))
     return _estimate(value, replicates, confidence)
@@ -209,7 +214,7 @@ def _kappa_of_tables(tables: NDArray[np.float64], cost: NDArray[np.float64]) -> 
         tables.shape
     ) @ cost
     observed = tables @ cost * total
-    return 1 - _divide(observed, expected)
+    return 1 - ratio_or_nan(observed, expected)
 
 
 def _fleiss_sums(
@@ -230,12 +235,7 @@ def _fleiss_sums(
 def _fleiss_of_sums(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     total = sums[..., 1:].sum(axis=-1)
     by_chance = (sums[..., 1:] ** 2).sum(axis=-1)
-    return 1 - _divide((total - sums[..., 0]) * total, total**2 - by_chance)
-
-
-def _divide(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
-    top, bottom = np.asarray(top), np.asarray(bottom)
-    return np.divide(top, bottom, out=np.full(bottom.shape, np.nan), where=bottom > 0)
+    return 1 - ratio_or_nan((total - sums[..., 0]) * total, total**2 - by_chance)
 
 
 def _estimate(value: float, replicates: NDArray[np.float64], confidence: float) -> Estimate:

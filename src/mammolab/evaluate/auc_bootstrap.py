@@ -86,9 +86,16 @@ def auc_bootstrap(
     bootstrap: PatientBootstrap,
     confidence: float = 0.95,
 ) -> Estimate:
-    """AUC with the percentile interval of the patient bootstrap."""
+    """AUC with the percentile interval of the patient bootstrap.
+
+    Parameters as for `auc_replicates`. The limits are NaN at an AUC of 0 or 1, where every
+    replicate repeats it.
+    """
     replicates = auc_replicates(score, label, patient_ids, sample_weight, bootstrap)
-    return Estimate(auc(score, label, sample_weight), *percentile_interval(replicates, confidence))
+    value = auc(score, label, sample_weight)
+    if value in (0.0, 1.0):
+        return Estimate(value, float("nan"), float("nan"))
+    return Estimate(value, *percentile_interval(replicates, confidence))
 
 
 def auc_difference(

@@ -77,9 +77,11 @@ def fit_platt(
 
     Notes
     -----
-    Targets are (N+ + 1) / (N+ + 2) and 1 / (N- + 2), which keep the fit finite when the classes
-    separate. N is the weighted count: with the plain count, sampled negatives of weight w would
-    add about w false cancers instead of one, which is not small beside the few true ones.
+    `sample_weight` must be on the scale of the population it stands for: weights that sum to 1
+    would make Platt's targets as soft as those of one exam. Targets are (N+ + 1) / (N+ + 2) and 1 /
+    (N- + 2), which keep the fit finite when the classes separate. N is the weighted count: with the
+    plain count, sampled negatives of weight w would add about w false cancers instead of one, which
+    is not small beside the few true ones.
 
     References
     ----------

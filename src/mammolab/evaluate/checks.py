@@ -167,6 +167,16 @@ def check_patients(
     return ids
 
 
+def effective_number(weight: NDArray[np.float64]) -> float:
+    """Kish's effective number: how many of equal weight would be as informative.
+
+    References
+    ----------
+    Kish 1965, Survey Sampling, section 11.7: (sum w)^2 / sum w^2.
+    """
+    return float(weight.sum() ** 2 / (weight**2).sum())
+
+
 def group_codes(values: ArrayLike, name: str, n_rows: int) -> tuple[NDArray[np.intp], NDArray]:
     """Return the number of each row's group, 0 up in sorted order, and the distinct groups.
 

@@ -101,7 +101,7 @@ def harrell_c_replicates(
         1e-6. Two models scored with one bootstrap give paired replicates.
     """
     pairs = _Pairs.make(time_years, event, score, sample_weight, cause)
-    replicates = Replicates.of(len(pairs.score), patient_ids, bootstrap)
+    replicates = Replicates.of(pairs.weight, patient_ids, bootstrap)
     return _replicates_c(pairs, replicates, inverse_censoring=False)
 
 
@@ -117,7 +117,7 @@ def harrell_c_estimate(
 ) -> Estimate:
     """Harrell's C with the percentile interval of the patient bootstrap; arguments as above."""
     pairs = _Pairs.make(time_years, event, score, sample_weight, cause)
-    replicates = Replicates.of(len(pairs.score), patient_ids, bootstrap)
+    replicates = Replicates.of(pairs.weight, patient_ids, bootstrap)
     return _estimate(pairs, replicates, confidence, inverse_censoring=False)
 
 
@@ -177,7 +177,7 @@ def uno_c_replicates(
         As in `harrell_c_replicates`, and so is the result.
     """
     pairs = _Pairs.make(time_years, event, score, sample_weight, cause, tau_years)
-    replicates = Replicates.of(len(pairs.score), patient_ids, bootstrap)
+    replicates = Replicates.of(pairs.weight, patient_ids, bootstrap)
     return _replicates_c(pairs, replicates, inverse_censoring=True)
 
 
@@ -192,9 +192,14 @@ def uno_c_estimate(
     cause: int = 1,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Uno's C with the percentile interval of the patient bootstrap; arguments as above."""
+    """Uno's C with the percentile interval of the patient bootstrap; arguments as above.
+
+    Where few are followed to the end the weights are large and the interval too short: with three
+    in four gone after two years it held the truth in 90% instead of 95% (benchmarks/coverage.csv).
+    A smaller `tau_years` helps.
+    """
     pairs = _Pairs.make(time_years, event, score, sample_weight, cause, tau_years)
-    replicates = Replicates.of(len(pairs.score), patient_ids, bootstrap)
+    replicates = Replicates.of(pairs.weight, patient_ids, bootstrap)
     return _estimate(pairs, replicates, confidence, inverse_censoring=True)
 
 

@@ -75,6 +75,8 @@ def roc_band(
     -----
     Tied scores are one step of the curve. Between its steps the curve is drawn straight.
     """
+    if n_points < 2:
+        raise ValueError(f"n_points must be at least 2, not {n_points}")
     points = roc_points(score, label, sample_weight)
     curves = roc_replicates(score, label, patient_ids, sample_weight, bootstrap)
     grid = np.linspace(0, 1, n_points)
@@ -97,7 +99,7 @@ def rule_out_curve(
     sample_weight: ArrayLike | None = None,
     n_points: int = 201,
 ) -> RuleOutCurve:
-    """What each threshold rules out and keeps, at thresholds spread evenly over the exams.
+    """What each threshold rules out and keeps, at thresholds spread evenly over the weight.
 
     Parameters
     ----------
@@ -110,7 +112,9 @@ def rule_out_curve(
     order = np.argsort(score, kind="stable")
     below = np.append(0.0, np.cumsum(weight[order]))  # weight before each sorted exam
     lost = np.append(0.0, np.cumsum((weight * label)[order]))
-    picked = np.linspace(0, len(score) - 1, n_points).astype(int)
+    # the exam that stands at each of the evenly spread shares of the weight
+    shares = np.linspace(0, below[-1], n_points)
+    picked = np.minimum(np.searchsorted(below[1:], shares - 1e-9 * below[-1]), len(score) - 1)
     threshold = np.unique(score[order][picked])
     first = np.searchsorted(score[order], threshold, side="left")  # exams strictly below
     return RuleOutCurve(threshold, 1 - lost[first] / lost[-1], below[first] / below[-1])
@@ -179,24 +183,25 @@ def capture_in_top(
 
     Notes
     -----
-    The exam at the border counts in part, so that exactly `fraction` of the weight is on top.
+    Exams tied at the border count in part, all alike, so that exactly `fraction` of the weight is
+    on top.
     """
     score, case, weight = check_scores(score, case, sample_weight)
     check_inside(fraction, "fraction", 0, 1)
     if not weight[case].any():
         raise ValueError("case holds no positive row of weight above 0")
     patient_ids = check_patients(patient_ids, len(score), weight)
-    order = np.argsort(-score, kind="stable")
-    columns = bootstrap.columns(patient_ids)[order]
-    weight, case = weight[order], case[order]
+    _, level = np.unique(-score, return_inverse=True)  # 0 is the highest score
+    n_levels = int(level.max()) + 1
+    columns = bootstrap.columns(patient_ids)
 
     def capture(times: NDArray) -> float:
-        mass = weight * times
-        total = np.cumsum(mass)
-        cases = np.cumsum(mass * case)
+        total = np.cumsum(np.bincount(level, times, n_levels))
+        cases = np.cumsum(np.bincount(level, times * case, n_levels))
         if not cases[-1]:
             return np.nan
-        return float(np.interp(fraction * total[-1], total, cases) / cases[-1])
+        top = fraction * total[-1]
+        return float(np.interp(top, np.append(0.0, total), np.append(0.0, cases)) / cases[-1])
 
-    replicates = np.array([capture(counts[columns]) for counts in bootstrap.counts])
-    return Estimate(capture(np.ones(len(score))), *percentile_interval(replicates))
+    replicates = np.array([capture(weight * counts[columns]) for counts in bootstrap.counts])
+    return Estimate(capture(weight), *percentile_interval(replicates))

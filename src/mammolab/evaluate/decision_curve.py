@@ -7,14 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mammolab.evaluate._counting import ratio_or_nan
 from mammolab.evaluate.checks import (
     check_patients,
     check_probabilities,
     check_two_classes,
     check_vector,
 )
-from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval, sum_replicates
+from mammolab.evaluate.resampling import (
+    PatientBootstrap,
+    percentile_interval,
+    ratio_or_nan,
+    sum_replicates,
+)
 
 
 @dataclass(frozen=True, eq=False)

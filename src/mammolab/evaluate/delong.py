@@ -19,6 +19,8 @@ from mammolab.evaluate.checks import (
 )
 from mammolab.evaluate.roc import placements
 
+_ROUNDING = 1e-16  # a variance below this is what rounding leaves of zero
+
 
 @dataclass(frozen=True, eq=False)
 class AucCovariance:
@@ -84,8 +86,10 @@ def auc_covariance(
     DeLong, DeLong, Clarke-Pearson 1988, doi:10.2307/2531595. Obuchowski 1997, doi:10.2307/2533958.
     Sun and Xu 2014 for the computation by ranks, doi:10.1109/LSP.2014.2337313.
     """
-    scores = np.asarray(scores, dtype=np.float64)
-    columns = scores[:, None] if scores.ndim == 1 else scores
+    columns = np.asarray(scores)
+    columns = columns[:, None] if columns.ndim == 1 else columns
+    if columns.ndim != 2 or not columns.size:
+        raise ValueError(f"scores must have shape (n_exams,) or (n_exams, k), not {columns.shape}")
     label = check_flag(label, "label", len(columns))
     weight = check_weight(sample_weight, len(columns))
     check_two_classes(label, weight)
@@ -105,7 +109,7 @@ def auc_covariance(
         ):
             rows = label == truth
             share = weight[rows] / weight[rows].sum()
-            aucs[k] = share @ placement
+            aucs[k] = min(float(share @ placement), 1.0)  # rounding may leave it above
             influence[:, k] = np.bincount(unit[rows], share * (placement - aucs[k]), n_units)
 
     used = weight > 0
@@ -123,11 +127,17 @@ def auc_estimate(
     patient_ids: ArrayLike | None = None,
     confidence: float = 0.95,
 ) -> Estimate:
-    """AUC with the normal interval of `auc_covariance`, cut to [0, 1]."""
+    """AUC with the normal interval of `auc_covariance`, cut to [0, 1].
+
+    Parameters as for `auc_covariance`, with one score of shape (n_exams,). The limits are NaN at an
+    AUC of 0 or 1, where the exams do not show how it varies.
+    """
     z = norm.ppf(0.5 + check_inside(confidence, "confidence", 0, 1) / 2)
     fit = auc_covariance(check_vector(score, "score"), label, sample_weight, patient_ids)
-    half = float(z * np.sqrt(max(fit.covariance[0, 0], 0.0)))
-    value = float(fit.auc[0])
+    value, variance = float(fit.auc[0]), float(fit.covariance[0, 0])
+    if variance < _ROUNDING:
+        return Estimate(value, float("nan"), float("nan"))
+    half = float(z * variance**0.5)
     return Estimate(value, max(value - half, 0.0), min(value + half, 1.0))
 
 
@@ -141,17 +151,30 @@ def compare_aucs(
 ) -> AucComparison:
     """Paired DeLong test of two scores on the same exams: AUC(first) - AUC(second).
 
-    Two scores that rank alike have difference 0, z 0 and p 1.
+    Parameters
+    ----------
+    first, second : array-like of float, shape (n_exams,)
+        Higher means more suspicious.
+    label, sample_weight, patient_ids
+        As for `auc_covariance`.
+    confidence : float in (0, 1)
+
+    Notes
+    -----
+    Two scores that rank alike have difference 0, z 0 and p 1. Where they differ and yet nothing
+    varies (a perfect score against a constant one) limits, z and p are NaN.
     """
     z_limit = norm.ppf(0.5 + check_inside(confidence, "confidence", 0, 1) / 2)
     pair = np.column_stack([check_vector(first, "first"), check_vector(second, "second")])
     fit = auc_covariance(pair, label, sample_weight, patient_ids)
     contrast = np.array([1.0, -1.0])
     difference = float(contrast @ fit.auc)
-    # rounding leaves a variance near 1e-20 where the two scores rank alike
     variance = float(contrast @ fit.covariance @ contrast)
-    error = variance**0.5 if variance > 1e-16 else 0.0
-    z = difference / error if error else 0.0
+    if variance > _ROUNDING:
+        error = variance**0.5
+        z = difference / error
+    else:
+        error, z = (0.0, 0.0) if abs(difference) < 1e-12 else (float("nan"), float("nan"))
     half = float(z_limit * error)
     interval = Estimate(difference, difference - half, difference + half)
     return AucComparison(interval, z, float(2 * norm.sf(abs(z))))
@@ -163,15 +186,24 @@ def compare_all_aucs(
     sample_weight: ArrayLike | None = None,
     patient_ids: ArrayLike | None = None,
 ) -> ChiSquareTest:
-    """Joint test that k scores, shape (n_exams, k), have one AUC (DeLong 1988, equation 5)."""
+    """Joint test that k scores, shape (n_exams, k), have one AUC (DeLong 1988, equation 5).
+
+    Parameters as for `auc_covariance`. Scores that rank alike cost a degree of freedom; where AUCs
+    differ and yet nothing varies, statistic and p are NaN.
+    """
     fit = auc_covariance(scores, label, sample_weight, patient_ids)
     if len(fit.auc) < 2:
         raise ValueError("scores needs at least two columns to compare")
     contrast = np.eye(len(fit.auc))[1:] - np.eye(len(fit.auc))[0]
     gap = contrast @ fit.auc
     covariance = contrast @ fit.covariance @ contrast.T
-    rank = int(np.linalg.matrix_rank(covariance, hermitian=True))
-    statistic = float(gap @ np.linalg.pinv(covariance, hermitian=True) @ gap)
+    variance, direction = np.linalg.eigh(covariance)
+    along = direction.T @ gap
+    varies = variance > max(_ROUNDING, 1e-10 * variance.max())
+    rank = int(varies.sum())
+    if (np.abs(along[~varies]) > 1e-9).any():
+        return ChiSquareTest(float("nan"), rank, float("nan"))
+    statistic = float((along[varies] ** 2 / variance[varies]).sum())
     return ChiSquareTest(statistic, rank, float(chi2.sf(statistic, rank)) if rank else 1.0)
 
 

@@ -8,10 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mammolab.evaluate._time_order import FollowUp, check_horizons, check_risk, divide
-from mammolab.evaluate.checks import Estimate
+from mammolab.evaluate.checks import (
+    Estimate,
+    patient_codes,
+)
 from mammolab.evaluate.reliability import ReliabilityTable, equal_weight_bins
 from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval, ratio_replicates
-from mammolab.evaluate.survival import incidence_estimate, incidence_replicates
+from mammolab.evaluate.survival import (
+    incidence_at_horizons,
+    incidence_estimate,
+    incidence_replicates,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +72,7 @@ def calibration_at_horizon(
     -------
     HorizonCalibration
         In its table `n_events` are those seen by the horizon; a bin whose follow-up ends before it
-        has `observed` NaN.
+        has `observed` NaN, one of a single patient no limits.
 
     Raises
     ------
@@ -93,6 +100,10 @@ def calibration_at_horizon(
     for k in range(bins.max() + 1):
         chosen = used & (bins == k)
         part = rows.time[chosen], rows.event[chosen], horizon, ids[chosen], rows.weight[chosen]
+        if patient_codes(ids[chosen])[1] < 2:  # one woman alone has a value, but no interval
+            value = incidence_at_horizons(*part[:3], part[4], cause, competing)[0]
+            by_bin.append(Estimate(float(value), float("nan"), float("nan")))
+            continue
         by_bin += incidence_estimate(*part, **kind, confidence=confidence)
     seen = used & (rows.event == cause) & (rows.time <= horizon)
     total = np.bincount(bins, rows.weight)

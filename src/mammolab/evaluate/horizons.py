@@ -35,7 +35,7 @@ def cumulative_dynamic_auc(
     horizons_years: ArrayLike,
     sample_weight: ArrayLike | None = None,
     cause: int = 1,
-    competing: str = "censored",
+    competing: str = "control",
 ) -> NDArray[np.float64]:
     """Compute the AUC of women with the event by each horizon against women without it by then.
 
@@ -46,8 +46,8 @@ def cumulative_dynamic_auc(
     horizons_years : array of float, shape (n_horizons,)
         Horizons in years, each within follow-up.
     competing : {"censored", "control"}
-        "censored" (default): a competing death is a censoring, the AUC is that of the
-        cause-specific event. "control": a woman who died of another cause before the horizon is a
+        "censored": a competing death is a censoring, the AUC is that of the
+        cause-specific event. "control" (default): a woman who died of another cause before the horizon is a
         control, for she did not get the event (definition 2 of Blanche et al.).
 
     Returns
@@ -83,7 +83,7 @@ def time_auc_replicates(
     sample_weight: ArrayLike | None,
     bootstrap: PatientBootstrap,
     cause: int = 1,
-    competing: str = "censored",
+    competing: str = "control",
 ) -> NDArray[np.float64]:
     """`cumulative_dynamic_auc` in every bootstrap replicate, G estimated again in each.
 
@@ -101,7 +101,7 @@ def time_auc_replicates(
         give paired replicates.
     """
     split = _Split.make(time_years, event, horizons_years, sample_weight, cause, competing)
-    return _time_auc(split, Replicates.of(len(split.rows.weight), patient_ids, bootstrap), score)
+    return _time_auc(split, Replicates.of(split.rows.weight, patient_ids, bootstrap), score)
 
 
 def time_auc_estimate(
@@ -113,13 +113,13 @@ def time_auc_estimate(
     sample_weight: ArrayLike | None,
     bootstrap: PatientBootstrap,
     cause: int = 1,
-    competing: str = "censored",
+    competing: str = "control",
     confidence: float = 0.95,
 ) -> list[Estimate]:
     """`cumulative_dynamic_auc` with percentile intervals, one Estimate a horizon."""
     split = _Split.make(time_years, event, horizons_years, sample_weight, cause, competing)
     values = _time_auc(split, Replicates.once(len(split.rows.weight)), score)[0]
-    replicates = Replicates.of(len(split.rows.weight), patient_ids, bootstrap)
+    replicates = Replicates.of(split.rows.weight, patient_ids, bootstrap)
     return _estimates(values, _time_auc(split, replicates, score), confidence)
 
 
@@ -169,7 +169,7 @@ def time_brier(
 
     References
     ----------
-    Graf et al. 1999, Statistics in Medicine 18, 2529-2545; Kattan and Gerds 2018,
+    Graf et al. 1999, doi:10.1002/(SICI)1097-0258(19990915/30)18:17/18<2529::AID-SIM274>3.0.CO;2-5; Kattan and Gerds 2018,
     doi:10.1186/s41512-018-0029-2 (scaled)
 
     Examples
@@ -195,7 +195,7 @@ def time_brier_replicates(
 ) -> NDArray[np.float64]:
     """`time_brier` in every replicate, G estimated again in each, (n_replicates, n_horizons)."""
     split = _Split.make(time_years, event, horizons_years, sample_weight, cause, competing)
-    replicates = Replicates.of(len(split.rows.weight), patient_ids, bootstrap)
+    replicates = Replicates.of(split.rows.weight, patient_ids, bootstrap)
     return _brier(split, replicates, probability, scaled)
 
 
@@ -215,7 +215,7 @@ def time_brier_estimate(
     """`time_brier` with percentile intervals, one Estimate a horizon."""
     split = _Split.make(time_years, event, horizons_years, sample_weight, cause, competing)
     values = _brier(split, Replicates.once(len(split.rows.weight)), probability, scaled)[0]
-    replicates = Replicates.of(len(split.rows.weight), patient_ids, bootstrap)
+    replicates = Replicates.of(split.rows.weight, patient_ids, bootstrap)
     return _estimates(values, _brier(split, replicates, probability, scaled), confidence)
 
 

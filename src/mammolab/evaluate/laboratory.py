@@ -13,6 +13,7 @@ from mammolab.evaluate.checks import (
     check_flag,
     check_inside,
     check_weight,
+    effective_number,
     patient_codes,
 )
 from mammolab.evaluate.mrmc import obuchowski_rockette
@@ -104,8 +105,8 @@ def laboratory_effect(
 
     References
     ----------
-    Gur et al. 2008, doi:10.1148/radiol.2491072025. Zou and Donner 2008, Statistics in Medicine
-    27:1693-1702, for the combination of intervals.
+    Gur et al. 2008, doi:10.1148/radiol.2491072025. Zou and Donner 2008,
+    doi:10.1002/sim.3095, for the combination of intervals.
 
     Examples
     --------
@@ -186,7 +187,7 @@ def _wilson(
         n_effective = spread / max(variance, spread / len(weight))
     else:  # no variance is seen: Kish's effective number of patients
         per_patient = np.bincount(patient, weight)
-        n_effective = per_patient.sum() ** 2 / (per_patient**2).sum()
+        n_effective = effective_number(per_patient)
     return proportion_estimate(share * n_effective, n_effective, "wilson", confidence)
 
 

@@ -18,6 +18,11 @@ def clipped_logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     return logit(np.clip(probability, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY))
 
 
+# Mean of p (1 - p) below which the classes are taken to be separated: an outcome of 1 in 10^5 that
+# nothing predicts has 1e-5, a column that separates lets it fall towards 0 (assumption).
+_SEPARATED = 1e-8
+
+
 def fit_logistic(
     design: NDArray[np.float64],
     target: NDArray[np.float64],
@@ -43,7 +48,7 @@ def fit_logistic(
     Raises
     ------
     ValueError
-        If it does not converge: columns that are copies of each other, or classes that separate.
+        If it does not converge, as for columns that are copies of each other.
     """
     # the trust region works on columns of unit size; the coefficients are scaled back at the end
     size = np.sqrt((design**2).mean(axis=0))
@@ -96,12 +101,22 @@ def logistic_estimates(
     z : float
         Normal quantile of the interval, 1.96 for 95%.
 
+    Raises
+    ------
+    ValueError
+        If the columns separate the classes, when the coefficients are infinite, or the fit does not
+        converge.
+
     References
     ----------
     Binder 1983, doi:10.2307/1402588 (survey-weighted variance of a regression coefficient).
     """
     beta = fit_logistic(design, label.astype(float), weight, offset)
     p = expit(design @ beta + offset)
+    if np.average(p * (1 - p), weights=weight) < _SEPARATED:
+        raise ValueError(
+            "a column separates the classes completely: its coefficient has no finite estimate"
+        )
     bread = np.linalg.inv(design.T @ (design * (weight * p * (1 - p))[:, None]))
     residual = weight * (label - p)
     per_unit = np.column_stack([np.bincount(unit, residual * column) for column in design.T])

@@ -16,6 +16,7 @@ from mammolab.evaluate.checks import (
     check_patient_ids,
     check_vector,
     check_weight,
+    effective_number,
     patient_codes,
 )
 from mammolab.evaluate.resampling import PatientBootstrap
@@ -111,7 +112,7 @@ def population_stability(
     References
     ----------
     Yurdakul, Naranjo 2020, Journal of Risk Model Validation 14(4), 89-100.
-    Rao, Scott 1981, Journal of the American Statistical Association 76, 221-230.
+    Rao, Scott 1981, doi:10.1080/01621459.1981.10477633.
 
     Examples
     --------
@@ -197,7 +198,7 @@ def score_shift(
     largest = int(np.abs(gap).argmax())
     distance = float(abs(gap[largest]))
     if bootstrap is None:
-        n, m = _effective_number(old.weight), _effective_number(new.weight)
+        n, m = effective_number(old.weight), effective_number(new.weight)
         p_value = float(kstwo.sf(distance, max(1, round(n * m / (n + m)))))
     else:
         _units(old, new, reference_ids, current_ids)
@@ -246,10 +247,6 @@ def _units(
     return unit[:n_old], unit[n_old:]
 
 
-def _effective_number(weight: NDArray[np.float64]) -> float:
-    return weight.sum() ** 2 / (weight**2).sum()
-
-
 def _inner_edges(reference: _Sample, n_bins: int) -> NDArray[np.float64]:
     """Upper edges of all bins but the last: weighted quantiles of the reference."""
     score, place = np.unique(reference.score, return_inverse=True)
@@ -275,7 +272,7 @@ def _bin_shares(
     share = per_unit.sum(axis=0)
     of_unit = per_unit.sum(axis=1)
     residual = per_unit - of_unit[:, None] * share
-    share = np.where(share > 0, share, 0.5 / _effective_number(of_unit))
+    share = np.where(share > 0, share, 0.5 / effective_number(of_unit))
     return share / share.sum(), residual
 
 

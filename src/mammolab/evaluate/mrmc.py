@@ -120,8 +120,7 @@ def obuchowski_rockette(
 
     References
     ----------
-    Obuchowski and Rockette 1995, Communications in Statistics - Simulation and Computation
-    24:285-308. Hillis 2007, doi:10.1002/sim.2532.
+    Obuchowski and Rockette 1995, doi:10.1080/03610919508813243. Hillis 2007, doi:10.1002/sim.2532.
 
     Examples
     --------
@@ -129,7 +128,10 @@ def obuchowski_rockette(
     >>> round(study.differences[0, 1].value, 4), round(study.f, 2)
     (-0.05, 75.0)
     """
-    accuracy = np.asarray(accuracy, dtype=np.float64)
+    try:
+        accuracy = np.asarray(accuracy, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"accuracy must hold numbers only: {error}") from error
     if accuracy.ndim != 2 or accuracy.size == 0:
         raise ValueError(f"accuracy must have two dimensions, neither empty: {accuracy.shape}")
     n_modalities, n_readers = accuracy.shape

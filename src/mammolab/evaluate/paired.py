@@ -9,7 +9,14 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.stats import binom, norm, ttest_1samp
 
-from mammolab.evaluate.checks import Estimate, check_flag, check_inside, check_vector, check_weight
+from mammolab.evaluate.checks import (
+    Estimate,
+    check_flag,
+    check_inside,
+    check_vector,
+    check_weight,
+    effective_number,
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ def paired_counts(
     first = check_flag(first, "first")
     second = check_flag(second, "second", len(first))
     weight = check_weight(sample_weight, len(first))
-    weight = weight * (weight.sum() / (weight**2).sum())
+    weight = weight * (effective_number(weight) / weight.sum())
     return PairedCounts(
         float(weight @ (first & second)),
         float(weight @ (first & ~second)),
@@ -203,7 +210,8 @@ def published_noninferiority(replicates: ArrayLike, margin: float) -> ReplicateT
     replicates = check_vector(replicates[~np.isnan(replicates)], "replicates")
     if np.ptp(replicates) == 0:  # no spread, no t: the sign of the only value decides
         sign = float(np.sign(replicates[0] + margin))
-        return ReplicateTest(sign * np.inf, (1 - sign) / 2, len(replicates))
+        t = sign * np.inf if sign else 0.0
+        return ReplicateTest(t, (1 - sign) / 2, len(replicates))
     test = ttest_1samp(replicates, -margin, alternative="greater")
     return ReplicateTest(float(test.statistic), float(test.pvalue), len(replicates))
 

@@ -17,6 +17,7 @@ from mammolab.evaluate.checks import (
     check_scores,
     check_two_classes,
     check_weight,
+    effective_number,
     patient_codes,
 )
 
@@ -86,6 +87,11 @@ def proportion_estimate(
     ------
     ValueError
         If the method is unknown or the count lies outside [0, n_total].
+
+    References
+    ----------
+    Clopper and Pearson 1934, doi:10.1093/biomet/26.4.404; Wilson 1927,
+    doi:10.1080/01621459.1927.10502953.
     """
     if method not in _STATSMODELS_NAME:
         raise ValueError(f"method {method!r} is unknown; valid: {', '.join(_STATSMODELS_NAME)}")
@@ -131,10 +137,9 @@ def clustered_proportion(
     Notes
     -----
     The variance of the ratio over patients gives the number n of independent exams of equal weight
-    that would be as informative, at most the exams there are, and the interval is that of a proportion
-    of n. Where all or none
-    have the event, n is Kish's effective number of patients. One exam a patient and equal
-    weights give `proportion_estimate`.
+    that would be as informative, at most the exams there are, and the interval is that of a
+    proportion of n. Where all or none have the event, n is Kish's effective number of patients.
+    One exam a patient and equal weights give `proportion_estimate`.
 
     References
     ----------
@@ -150,7 +155,7 @@ def clustered_proportion(
     event, weight = event[used], weight[used]
     codes, _ = patient_codes(check_patients(ids[used], len(event)))
     if event.all() or not event.any():
-        n_effective = weight.sum() ** 2 / (np.bincount(codes, weight) ** 2).sum()
+        n_effective = effective_number(np.bincount(codes, weight))
         return proportion_estimate(event[0] * n_effective, n_effective, method, confidence)
     value = float(weight @ event / weight.sum())
     deviation = np.bincount(codes, weight * (event - value)) / weight.sum()

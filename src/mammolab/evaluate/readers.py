@@ -194,9 +194,13 @@ def share_covariance(
     linearisation), n / (n - 1) times the mean square. Equal weights and one exam a patient give
     p (1 - p) / (n - 1).
     """
-    event, among = np.asarray(event, dtype=bool), np.asarray(among, dtype=bool)
+    event, among = np.asarray(event), np.asarray(among)
     if event.ndim != 2 or event.shape != among.shape:
         raise ValueError(f"event and among must have one shape (n_exams, k): {event.shape}")
+    event, among = (
+        np.column_stack([check_flag(column, name) for column in table.T])
+        for table, name in ((event, "event"), (among, "among"))
+    )
     weight = check_weight(sample_weight, len(event))
     unit, n_units = np.arange(len(event)), len(event)
     if patient_ids is not None:

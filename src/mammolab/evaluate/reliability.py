@@ -169,7 +169,7 @@ def brier_decomposition(
 
     References
     ----------
-    Murphy 1973, Journal of Applied Meteorology 12, 595-600; Stephenson, Coelho, Jolliffe 2008,
+    Murphy 1973, doi:10.1175/1520-0450(1973)012<0595:ANVPOT>2.0.CO;2; Stephenson, Coelho, Jolliffe 2008,
     doi:10.1175/2007WAF2006116.1 (the terms within bins).
 
     Examples

@@ -16,8 +16,10 @@ from mammolab.evaluate.checks import (
     check_flag,
     check_inside,
     check_patient_ids,
+    check_patients,
     check_vector,
     check_weight,
+    effective_number,
     patient_codes,
 )
 from mammolab.evaluate.rates import proportion_estimate
@@ -59,7 +61,7 @@ class PatientBootstrap:
             analysis takes its own columns, so that differences between them stay paired.
         n_replicates : int
         seed : int
-            Or anything else `numpy.random.default_rng` takes.
+            Or a sequence of them.
         stratum : array-like, shape (n_exams,), optional
             Each stratum is drawn to its own size; by outcome, say, so that each replicate holds as
             many cancers as the sample, which conditions the intervals on their number. A patient
@@ -81,13 +83,13 @@ class PatientBootstrap:
         if stratum is not None:
             members = _patients_by_stratum(stratum, codes, n_patients)
         order = np.argsort(np.concatenate(members))  # where each patient's count is drawn
-        rng = np.random.default_rng(seed)
+        rng = np.random.Generator(np.random.SFC64(seed))  # the fastest of numpy's generators
         # A count above 255 needs over 255 patients, and is then of probability below 1e-500.
         counts = np.empty((n_replicates, n_patients), dtype=np.uint8)
         for row in counts:
             first = 0
             for n_members in map(len, members):
-                drawn = rng.integers(0, n_members, size=n_members)
+                drawn = rng.integers(0, n_members, size=n_members, dtype=np.int32)
                 row[first : first + n_members] = np.bincount(drawn, minlength=n_members)
                 first += n_members
         return cls(np.asarray(distinct), counts if stratum is None else counts[:, order])
@@ -226,9 +228,10 @@ def ratio_replicates(
     numerator = check_vector(numerator, "numerator")
     denominator = check_vector(denominator, "denominator", len(numerator))
     weight = check_weight(sample_weight, len(numerator))
+    patient_ids = check_patients(patient_ids, len(numerator), weight)
     both = np.column_stack([numerator, denominator]) * weight[:, None]
     top, bottom = sum_replicates(both, patient_ids, bootstrap).T
-    return np.divide(top, bottom, out=np.full(len(top), np.nan), where=bottom != 0)
+    return ratio_or_nan(top, bottom)
 
 
 def ratio_jackknife(
@@ -303,21 +306,28 @@ def share_estimate(
 
     Notes
     -----
-    Where all or none have the event every replicate is the same and the bootstrap would claim
+    Where every replicate is the same (all or none have the event) the bootstrap would claim
     certainty. The interval is then Clopper-Pearson's over the number of patients, which with
-    unequal weights is Kish's effective number, (sum w)^2 / sum w^2 (Kish 1965, Survey Sampling).
+    unequal weights is Kish's effective number; of one patient alone there is no interval (NaN).
     """
     event = check_flag(event, "event")
     among = check_flag(among, "among", len(event))
     weight = check_weight(sample_weight, len(event))
     estimate = ratio_estimate(event & among, among, patient_ids, weight, bootstrap, confidence)
-    counted = event[among & (weight > 0)]
-    if not len(counted) or (counted.any() and not counted.all()):
+    certain = estimate.high - estimate.low < 1e-6  # replicates are of single precision
+    counted = among & (weight > 0)
+    if not counted.any() or not certain:
         return estimate
-    codes, _ = patient_codes(patient_ids, len(event))
-    per_patient = np.bincount(codes[among], weight[among])
-    n_effective = per_patient.sum() ** 2 / (per_patient**2).sum()
+    codes, n_patients = patient_codes(check_patient_ids(patient_ids)[counted])
+    if n_patients < 2:
+        return Estimate(estimate.value, float("nan"), float("nan"))
+    n_effective = effective_number(np.bincount(codes, weight[counted]))
     return proportion_estimate(estimate.value * n_effective, n_effective, confidence=confidence)
+
+
+def ratio_or_nan(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The ratio, NaN in a replicate whose denominator is 0."""
+    return np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom != 0)
 
 
 def _patients_by_stratum(

@@ -25,7 +25,11 @@ from mammolab.evaluate._time_order import (
     observed_before,
     remaining_after,
 )
-from mammolab.evaluate.checks import Estimate, check_flag
+from mammolab.evaluate.checks import (
+    Estimate,
+    check_flag,
+    effective_number,
+)
 from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval
 
 
@@ -223,7 +227,7 @@ def incidence_replicates(
 ) -> NDArray[np.float64]:
     """`incidence_at_horizons` in every replicate, shape (n_replicates, n_horizons)."""
     rows = FollowUp.check(time_years, event, sample_weight)
-    replicates = Replicates.of(len(rows.time), patient_ids, bootstrap)
+    replicates = Replicates.of(rows.weight, patient_ids, bootstrap)
     return _incidence(rows, replicates, horizons_years, cause, competing)
 
 
@@ -247,7 +251,7 @@ def incidence_estimate(
     censored before the horizon, by Kish's effective number.
     """
     rows = FollowUp.check(time_years, event, sample_weight)
-    replicates = Replicates.of(len(rows.time), patient_ids, bootstrap)
+    replicates = Replicates.of(rows.weight, patient_ids, bootstrap)
     values = _incidence(rows, Replicates.once(len(rows.time)), horizons_years, cause, competing)[0]
     drawn = _incidence(rows, replicates, horizons_years, cause, competing)
     estimates = []
@@ -257,7 +261,7 @@ def incidence_estimate(
             low = 0.0
             known = (rows.time >= horizon) | rows.leaves_by_event(cause, competing)
             by_patient = np.bincount(replicates.columns, rows.weight * known)
-            n_effective = by_patient.sum() ** 2 / (by_patient**2).sum()
+            n_effective = effective_number(by_patient)
             high = float(beta.ppf(0.5 + confidence / 2, 1, n_effective))
         estimates.append(Estimate(float(value), low, high))
     return estimates

@@ -310,7 +310,7 @@ def choose_rule(
         raise InputError(
             f"{rule.n_cancers} caught cancers in the development set certify no sensitivity of "
             f"{sensitivity:.1%}: that takes {cancers_needed(sensitivity, confidence=confidence)} of "
-            "them; lower triage.target_sensitivity or choose another triage.threshold_rule"
+            "them; lower target_sensitivity or choose another threshold_rule"
         )
     return rule
 

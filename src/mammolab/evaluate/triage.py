@@ -109,8 +109,8 @@ def simulate_triage(
     threshold: float,
     recall: ArrayLike,
     label: ArrayLike,
-    sample_weight: ArrayLike | None,
     patient_ids: ArrayLike,
+    sample_weight: ArrayLike | None,
     bootstrap: PatientBootstrap,
     margin: float = 0.05,
     alpha: float = 0.025,
@@ -132,8 +132,8 @@ def simulate_triage(
         np.inf,
         recall,
         label,
-        sample_weight,
         patient_ids,
+        sample_weight,
         bootstrap,
         margin=margin,
         alpha=alpha,
@@ -147,8 +147,8 @@ def simulate_two_thresholds(
     rule_in: float,
     recall: ArrayLike,
     label: ArrayLike,
-    sample_weight: ArrayLike | None,
     patient_ids: ArrayLike,
+    sample_weight: ArrayLike | None,
     bootstrap: PatientBootstrap,
     margin: float = 0.05,
     alpha: float = 0.025,
@@ -202,7 +202,7 @@ def simulate_two_thresholds(
     ----------
     Leibig et al. 2022, Lancet Digital Health 4:e507-e519, doi:10.1016/S2589-7500(22)00070-X
     (decision referral).
-    Dembrower et al. 2020, Lancet Digital Health 2:e468-e474 (enhanced assessment).
+    Dembrower et al. 2020, doi:10.1016/S2589-7500(20)30185-0 (enhanced assessment).
 
     Examples
     --------
@@ -213,8 +213,8 @@ def simulate_two_thresholds(
     ...     rule_in=0.8,
     ...     recall=[1, 0, 1, 0],
     ...     label=[0, 0, 1, 1],
-    ...     sample_weight=None,
     ...     patient_ids=ids,
+    ...     sample_weight=None,
     ...     bootstrap=PatientBootstrap.draw(ids, 20, seed=0),
     ... )
     >>> result.sensitivity_without.value, result.sensitivity_with.value, result.fraction_read.value

@@ -75,12 +75,13 @@ def turnaround_table(
     Exams near each other in time wait for the same backlog, so neither exams nor patients are
     independent; blocks of time nearly are. Drawing whole blocks with replacement keeps the
     dependence inside them. At utilisation 0.8, fifty blocks of 75 mean reading times covered the
-    true mean in 91% of 150 simulated worklists, fifty of 300 in 94% (nominal 95%). A quantile is the smallest value that so large a share does not exceed.
+    true mean in 91% of 150 simulated worklists, fifty of 300 in 94% (nominal 95%). A quantile is
+    the smallest value that so large a share does not exceed.
     `sample_weight` has no meaning here, as in `read_in_order`.
 
     References
     ----------
-    Carlstein 1986, The Annals of Statistics 14(3), 1171-1179 (blocks that do not overlap).
+    Carlstein 1986, doi:10.1214/aos/1176350057 (blocks that do not overlap).
     """
     turnaround = check_vector(turnaround_hours, "turnaround_hours")
     codes, groups = group_codes(group, "group", len(turnaround))
