@@ -75,12 +75,12 @@ def test_subgroup_incidence_scales_the_truth_too(neutral):
 
 
 def test_subgroup_contrast_hides_the_cancers_of_one_group(neutral):
-    other = world(subgroup_contrast={"black": -1.0})
+    other = world(subgroup_contrast={"black": -1.5})
     women = neutral.truth_women.merge(other.truth_women, on="patient_id", suffixes=("", "_other"))
     women = women[women["texture"] == women["texture_other"]]
     black = women["race_ethnicity"] == "black"
     shift = women["invasive_contrast_other"] - women["invasive_contrast"]
-    np.testing.assert_allclose(shift[black], -1.0)
+    np.testing.assert_allclose(shift[black], -1.5)
     assert (shift[~black] == 0).all()
     chance = [
         w.truth_exams.merge(w.truth_women[["patient_id", "race_ethnicity"]], on="patient_id")
