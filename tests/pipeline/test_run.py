@@ -120,6 +120,14 @@ def test_nothing_to_do(story):
     assert story.events("start") == []
 
 
+def test_an_output_that_no_chapter_reads_is_missed(story):
+    paper = story.build / "paper.pdf"
+    paper.rename(story.root / "aside.pdf")
+    assert would_run(story) == ["20_manuscript"]
+    (story.root / "aside.pdf").rename(paper)
+    assert would_run(story) == ["nothing to do: everything is up to date"]
+
+
 def test_only_what_changed_runs_again(story):
     def save_with_output(notebook):
         notebook.cells[0].source = "# Reworded"

@@ -104,14 +104,31 @@ def _command(request: Request, run_file: Path, dry_run: bool) -> list[str]:
     else:
         command += ["--cores", str(request.cores)]
     markers = [graph.done_marker(chapter) for chapter in request.chapters]
-    if request.force and markers:
-        command += ["--forcerun", *markers]
-    elif request.force:
+    if request.force and not markers:
         command += ["--forceall"]
+    elif forced := [*(markers if request.force else []), *_lacking_outputs(request)]:
+        command += ["--forcerun", *forced]
     if dry_run:
         command += ["--dry-run"]
     # `--` ends the lists of --forcerun and --rerun-triggers.
     return [*command, "--", *(markers or ["all"])]
+
+
+def _lacking_outputs(request: Request) -> list[str]:
+    """Done markers of chapters that lack an output: one that an older version did not write.
+
+    Snakemake would neither miss a file that no later chapter reads nor, for want of its metadata,
+    see that the chapter's code changed.
+    """
+    root = request.paths.root
+    raw = request.profile.raw or root / "raw"
+    chapters = graph.chapters_of_run(request.profile.raw is not None)
+    markers = []
+    for chapter in sorted(graph.with_ancestors(request.chapters, chapters)):
+        files = [graph.artefact_path(name, root, raw) for name in graph.outputs_of(chapter)]
+        if files[-1].exists() and not all(file.exists() for file in files):
+            markers.append(graph.done_marker(chapter))
+    return markers
 
 
 def planned_chapters(log: str) -> list[str] | None:
