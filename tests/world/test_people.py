@@ -50,7 +50,9 @@ def test_polygenic_score_tells_cases_apart_as_published(women, race, odds_ratio,
 
 
 def test_the_polygenic_score_and_health_are_not_in_the_record(women):
-    records = people.patient_records(women.assign(birth_year=1955, first_exam_age=56.0), seed=11)
+    records = people.patient_records(
+        women.assign(number=range(len(women)), birth_year=1955, first_exam_age=56.0), seed=11
+    )
     assert not {"polygenic", "ill_health", "frailty", "texture"} & set(records.columns)
 
 
@@ -96,7 +98,7 @@ def test_more_women_change_no_earlier_woman(women):
 
 
 def test_records_are_blank_at_the_stated_rates(women):
-    seen = women.assign(birth_year=1955, first_exam_age=56.0)
+    seen = women.assign(number=range(len(women)), birth_year=1955, first_exam_age=56.0)
     records = people.patient_records(seen, seed=11)
     for name, share in p.MISSING.value.items():
         if name != "age_first_birth_years":  # also blank without a birth

@@ -8,13 +8,16 @@ from pathlib import Path
 import pandas as pd
 import pydicom
 
+from mammolab.data.grey import stored_values
 from mammolab.data.header import (
     UID,
     Rejected,
     integer_of,
     is_implant_displaced,
+    is_plain,
     laterality_of,
     read_header,
+    read_mammogram,
     require_mammogram,
     require_pixels,
     spacing_mm_of,
@@ -27,6 +30,7 @@ from mammolab.errors import MissingInput
 from mammolab.schemas import COLUMNS, check
 
 MAX_FILE_BYTES = 2**30  # a 2-D mammogram has up to 60 MB
+VIEW_OF_EXAM = ["patient_id", "exam_id", "laterality", "view"]
 
 
 def build_index(raw_dicom: str | Path, workers: int = 1) -> pd.DataFrame:
@@ -35,8 +39,9 @@ def build_index(raw_dicom: str | Path, workers: int = 1) -> pd.DataFrame:
     Every regular file gets one row: usable two-dimensional screening views have status ok, all
     others status rejected and a reason "kind: detail". Of two files with the same
     SOPInstanceUID the second (by path) is rejected. Of several usable images of one view of an
-    exam one is used: an implant-displaced one before a plain one, then the one taken last, since
-    what was repeated was not good enough.
+    exam, all of whose pixels can be read, one is used: one without an unknown view modifier before
+    one with, an implant-displaced one before a plain one, then the one taken last, since what was
+    repeated was not good enough.
 
     Parameters
     ----------
@@ -58,7 +63,8 @@ def build_index(raw_dicom: str | Path, workers: int = 1) -> pd.DataFrame:
     rows = contained_map(_index_file, items, workers, _dead_row, "files indexed")
     index = pd.DataFrame(rows, columns=list(COLUMNS["dicom_index"]))
     merit = pd.Series([row.get("merit") for row in rows], dtype=object)
-    index = _reject_repeats(_reject_duplicates(index), merit)
+    index = _reject_undecodable_repeats(_reject_duplicates(index), root, workers)
+    index = _reject_repeats(index, merit)
     return check(index, "dicom_index", root)
 
 
@@ -108,7 +114,7 @@ def _index_file(item: tuple[str, str]) -> dict:
         row |= _describe(dataset, row["image_id"])
         require_mammogram(dataset)
         require_pixels(dataset)
-        merit = (is_implant_displaced(dataset), *taken_at(dataset))
+        merit = (is_plain(dataset), is_implant_displaced(dataset), *taken_at(dataset))
         row |= {"status": "ok", "reason": "", "merit": merit}
     except Rejected as rejection:
         row["reason"] = str(rejection)
@@ -167,19 +173,56 @@ def _reject_duplicates(index: pd.DataFrame) -> pd.DataFrame:
     return index
 
 
+def _repeated(index: pd.DataFrame) -> pd.DataFrame:
+    """The usable images of views that an exam has more than once."""
+    usable = index[index["status"] == "ok"]
+    return usable[usable.duplicated(VIEW_OF_EXAM, keep=False)]
+
+
+def _reject_undecodable_repeats(index: pd.DataFrame, root: Path, workers: int) -> pd.DataFrame:
+    """Reject repeated views whose pixels cannot be read, so that none displaces one that can."""
+    several = _repeated(index)
+    if several.empty:
+        return index
+    items = [(str(root), path) for path in several["path"]]
+    faults = contained_map(_decoding_fault, items, workers, _dead_decoder, "repeated views decoded")
+    index = index.copy()
+    for row, fault in zip(several.index, faults, strict=True):
+        if fault:
+            index.loc[row, ["status", "reason"]] = ["rejected", fault]
+    return index
+
+
+def _decoding_fault(item: tuple[str, str]) -> str:
+    """Why the pixels of a file cannot be read; empty where they can."""
+    try:
+        path = Path(*item)
+        stored_values(read_mammogram(path.read_bytes(), path))
+    except Rejected as rejection:
+        return str(rejection)
+    # As in the index: decoders raise errors and panics of their own.
+    except BaseException as error:  # noqa: BLE001
+        return f"pixel data: {type(error).__name__}"
+    return ""
+
+
+def _dead_decoder(item: tuple[str, str]) -> str:
+    return "pixel data: killed their reader"
+
+
 def _reject_repeats(index: pd.DataFrame, merit: pd.Series) -> pd.DataFrame:
     """Keep the usable image of highest merit of each view of an exam, the first path on ties."""
-    view = ["patient_id", "exam_id", "laterality", "view"]
-    usable = index[index["status"] == "ok"]
-    several = usable[usable.duplicated(view, keep=False)]
+    several = _repeated(index)
     index = index.copy()
-    for positions in several.groupby(view).indices.values():
+    for positions in several.groupby(VIEW_OF_EXAM).indices.values():
         rows = several.index[positions]
         best = max(rows, key=lambda row: (merit[row], -row))
         for row in rows.drop(best):
             why = "as good" if merit[row] == merit[best] else "taken later"
-            if merit[best][0] and not merit[row][0]:
+            if merit[best][1] and not merit[row][1]:
                 why = "with the implant displaced"
+            if merit[best][0] and not merit[row][0]:
+                why = "without a view modifier"
             index.loc[row, "status"] = "rejected"
             index.loc[row, "reason"] = f"repeated view: {index['path'][best]} is used, {why}"
     return index

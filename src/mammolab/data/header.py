@@ -58,6 +58,14 @@ NON_SCREENING_MODIFIERS = {
     "R-102D1": "axillary tail",
     "399161006": "cleavage",
     "R-102D2": "cleavage",
+    "399197002": "rolled lateral",
+    "399226006": "rolled medial",
+    "414493004": "rolled inferior",
+    "415670009": "rolled superior",
+    "442581004": "nipple in profile",
+    "441752004": "anterior compression",
+    "442593008": "infra-mammary fold",
+    "442580003": "axillary tissue",
 }
 IMPLANT_DISPLACED = ("399209000", "R-102D5")
 HEADER_TAGS = [
@@ -242,6 +250,14 @@ def magnification_of(dataset: pydicom.Dataset) -> float | None:
 def is_implant_displaced(dataset: pydicom.Dataset) -> bool:
     """Whether the view shows the tissue in front of an implant that was pushed back."""
     return bool(set(_modifier_codes(dataset)) & set(IMPLANT_DISPLACED))
+
+
+def is_plain(dataset: pydicom.Dataset) -> bool:
+    """Whether the view carries no modifier but that of an implant pushed back.
+
+    An unknown modifier says that the view was taken for a purpose of its own.
+    """
+    return not set(_modifier_codes(dataset)) - set(IMPLANT_DISPLACED)
 
 
 def taken_at(dataset: pydicom.Dataset) -> tuple[str, str, int]:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import sys
@@ -25,6 +26,7 @@ from mammolab.world.render import render
 
 RECORD = "world.json"  # written first: whose folder this is
 SHEET = "DATASHEET.md"  # written last: the export is complete
+MOST_WOMEN = 2_000_000  # a simulation holds about 10 kB a woman in memory
 VIEWS_AN_EXAM = 4  # for the estimate of the space needed; a few exams hold more
 HEADER_BYTES = 3000  # of one DICOM file, rounded up
 PROGRESS = re.compile(r"\[progress\] (\d+)/(\d+) exams")
@@ -77,8 +79,8 @@ def check_request(request: WorldRequest, workers: int) -> None:
     InputError
         Names the option and what it takes.
     """
-    if request.n_women < 1:
-        raise InputError(f"--women must be at least 1, not {request.n_women}")
+    if not 1 <= request.n_women <= MOST_WOMEN:
+        raise InputError(f"--women must be from 1 to {MOST_WOMEN:,}, not {request.n_women}")
     if request.seed < 0:
         raise InputError(f"--seed must be 0 or above, not {request.seed}")
     if workers < 1:
@@ -110,6 +112,9 @@ def check_folder(folder: Path, request: WorldRequest) -> bool:
         When it is a file, holds something else, or another export.
     """
     if not folder.exists():
+        parent = next(one for one in folder.absolute().parents if one.exists())
+        if not (parent.is_dir() and os.access(parent, os.W_OK)):
+            raise InputError(f"--out {folder} cannot be made: {parent} is no folder to write in")
         return False
     if not folder.is_dir():
         raise InputError(f"--out names a file, not a folder: {folder}")

@@ -158,7 +158,7 @@ def _places(n: int, seed: int, name: str) -> pd.DataFrame:
             ),
             "depth": stream(seed, f"{name} depth").beta(2.5, 2.5, n),
             "height": np.clip(
-                mean - 0.3 + 2 * spread * stream(seed, f"{name} height").standard_normal(n),
+                mean + spread * stream(seed, f"{name} height").standard_normal(n),
                 -0.9,
                 0.9,
             ),

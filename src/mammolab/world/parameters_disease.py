@@ -78,7 +78,7 @@ LESION_CONTRAST_SD = Parameter(
     0.15, "log contrast", "lasting differences between lesions in attenuation contrast"
 )
 LEFT_SHARE = Parameter(0.51, "share", "cancers in the left breast")
-UPPER_OUTER = Parameter((0.45, 0.20), "1", "mean and SD of height, -1 inner/lower to 1 upper/outer")
+UPPER_OUTER = Parameter((0.15, 0.40), "1", "mean and SD of height, -1 inner/lower to 1 upper/outer")
 BENIGN_PRESENT = Parameter(
     (0.22, 0.07, 0.02), "probability", "a first, second, third benign look-alike in a woman"
 )

@@ -117,7 +117,10 @@ BIOPSY_LOG_RR = Parameter(
 )
 ATYPIA_LOG_RR = Parameter(0.671, "log RR", "atypia, against a biopsy without", "Gail: 1.82/.93")
 BMI_LOG_RR = Parameter(
-    0.5, "log RR per log kg/m2", "body-mass index from age 50 on", "assumption, 1.10 per 5 kg/m2"
+    0.5,
+    "log RR per log kg/m2",
+    "body-mass index of women aged 50 on joining",
+    "assumption, 1.10 per 5 kg/m2",
 )
 BRCA_LOG_RR = Parameter(2.2, "log RR", "BRCA carrier", "assumption, RR 9")
 CLINICAL_ATTENUATION = Parameter(

@@ -137,6 +137,20 @@ PERCEPT_DENSITY = Parameter(
 PERCEPT_PRIOR_FILM = Parameter(
     0.35, "logit", "growth against a prior film", "assumption, of the order of Hubbard 2011"
 )
+BIRADS_SHARES = Parameter(
+    {
+        "benign_by_habit": 0.15,
+        "screen_5": 0.03,
+        "screen_4": 0.05,
+        "diagnostic_5": 0.60,
+        "diagnostic_3": 0.50,
+        "known_6": 0.30,
+    },
+    "share",
+    "clear screens called 2 without a look-alike; recalled cancers called 5 or 4 at the screen; "
+    "cancers called 5, others called 3, at a diagnostic exam; exams of a known cancer called 6",
+)
+COMPARABLE_YEARS = Parameter(3.0, "years", "older films are not hung beside the new ones")
 FALSE_POSITIVES = Parameter(
     (
         (40, 50, (65, 123, 147, 113)),

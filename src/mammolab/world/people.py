@@ -238,14 +238,15 @@ def patient_records(women: pd.DataFrame, seed: int) -> pd.DataFrame:
 
     Parameters
     ----------
-    women : the frame of `draw_people`, with `birth_year` and `first_exam_age` added.
+    women : the frame of `draw_people`, with `number`, `birth_year` and `first_exam_age` added.
     seed : seed of the world.
 
     Returns
     -------
     DataFrame in the columns of raw/ehr/patients.csv from `birth_year` to `brca`.
     """
-    n = len(women)
+    number = women["number"].to_numpy()
+    n = int(number.max()) + 1  # draws are keyed by her number among all candidates
     records = women[["birth_year", "race_ethnicity"]].copy()
     for name in ("family_history_n", "menarche_age_years"):
         records[name] = women[name]
@@ -256,10 +257,10 @@ def patient_records(women: pd.DataFrame, seed: int) -> pd.DataFrame:
         records[name] = women[name].astype(float)
     records["bmi"] = women["bmi"].round(1)
     for name, share in p.MISSING.value.items():
-        known = _uniform(seed, f"{name} missing", n) >= share
+        known = _uniform(seed, f"{name} missing", n)[number] >= share
         records[name] = records[name].where(known)
     carrier = women["brca"].to_numpy()
-    tested = _uniform(seed, "brca test", n) < np.where(
+    tested = _uniform(seed, "brca test", n)[number] < np.where(
         carrier, p.BRCA_TESTED.value["carrier"], p.BRCA_TESTED.value["other"]
     )
     records["brca"] = np.where(tested, carrier.astype(float), np.nan)

@@ -109,9 +109,9 @@ def simulate(
 
     Notes
     -----
-    With more women, the first ones keep their lives and exams. Limits: the ids of registry rows
-    and pathology reports number the whole export, and the one woman in five hundred whose
-    registry row is misfiled goes to a neighbour who may not have existed before.
+    With more women, or other settings, a woman keeps her id, her life as far as the settings leave
+    it, and what is written of it. Limits: the ids of registry rows and pathology reports number the
+    whole export, and the registry row misfiled once in five hundred goes to the next woman in it.
     """
     if n_women < 1:
         raise ValueError(f"n_women must be at least 1, not {n_women}")
@@ -133,7 +133,8 @@ def simulate(
     exams["woman"] = number[exams["woman"]]
     kept = exams["woman"] >= 0
     exams, benign = exams[kept], benign[kept.to_numpy()[benign["row"]]]  # a prefix: rows still fit
-    women = women.iloc[attended[:n_women]].reset_index(drop=True)
+    # her number among all candidates: what is written of her depends on nobody else
+    women = women.iloc[attended[:n_women]].rename_axis("number").reset_index()
     return _record(women, exams, benign, seed, p_precancer, p_rest)
 
 
@@ -163,14 +164,13 @@ def _record(
     p_rest: float,
 ) -> Programme:
     """Write down the lives: the export's frames and the truth's."""
-    n = len(women)
-    women = women.assign(patient_id=registry.patient_ids(women.index))
+    women = women.assign(patient_id=registry.patient_ids(women["number"]))
     woman = exams["woman"].to_numpy()
-    ordinal = exams.groupby("woman").cumcount() + 1
+    numbers = women["number"].to_numpy()[woman] + 1
     exams = exams.assign(
         patient_id=women["patient_id"].to_numpy()[woman],
         exam_id=[
-            f"E{number + 1:06d}{k:02d}" for number, k in zip(woman.tolist(), ordinal.tolist())
+            f"E{number:06d}{k:02d}" for number, k in zip(numbers.tolist(), exams["slot"].tolist())
         ],
         exam_date=to_date(exams["time"]),
         age_years=np.floor(exams["age"] * 10) / 10,
@@ -182,19 +182,21 @@ def _record(
     women["birth_year"] = to_date(women["birth_time"]).astype("datetime64[Y]").astype(int) + 1970
     women["first_exam_age"] = first
 
-    cancers = women[np.isfinite(women["diagnosis_time"])].rename_axis("woman").reset_index()
+    diagnosed = np.flatnonzero(np.isfinite(women["diagnosis_time"]))
+    neighbour = np.minimum(diagnosed ^ 1, len(women) - 1)
+    cancers = women.iloc[diagnosed].assign(neighbour_id=women["patient_id"].to_numpy()[neighbour])
     cancers["in_state"] = ~cancers["leaves_state"] | (
         cancers["diagnosis_time"] < cancers["leave_time"]
     )
-    registry_frame = registry.registry_rows(cancers, n, seed)
+    registry_frame = registry.registry_rows(cancers, seed)
     pathology = registry.pathology_rows(
-        cancers[cancers["diagnosed_here"]], _benign_biopsies(exams), n, seed
+        cancers[cancers["diagnosed_here"]], _benign_biopsies(exams), seed
     )
     recorded = registry.recorded_cancers(registry_frame, pathology)
     exams["sampling_weight"] = _sampling_weight(exams, recorded, p_precancer, p_rest)
     exams = exams.join(women[["birth_year", "breast_seed", "breast_size_mm", "texture"]], "woman")
     return Programme(
-        patients=_patients(women, exams, seed),
+        patients=_patients(women, exams, pathology, seed),
         exams=exams[list(EXAM_COLUMNS)],
         registry=registry_frame,
         pathology=pathology,
@@ -237,7 +239,9 @@ def _sampling_weight(
     return np.where(exams["pixel_draw"] < chance, 1 / chance, np.nan)
 
 
-def _patients(women: pd.DataFrame, exams: pd.DataFrame, seed: int) -> pd.DataFrame:
+def _patients(
+    women: pd.DataFrame, exams: pd.DataFrame, pathology: pd.DataFrame, seed: int
+) -> pd.DataFrame:
     """Return raw/ehr/patients.csv: the record, death, and the last time anyone saw her."""
     patients = people.patient_records(women, seed)
     patients.insert(0, "patient_id", women["patient_id"])
@@ -245,10 +249,13 @@ def _patients(women: pd.DataFrame, exams: pd.DataFrame, seed: int) -> pd.DataFra
     death = women["birth_time"] + women["death_age"]
     patients["death_date"] = to_date(death.where(death < extract))
     # those still with the hospital were last seen some time in the year before the extract
-    recent = extract - stream(seed, "last visit").random(len(women))
+    visit = stream(seed, "last visit").random(int(women["number"].max()) + 1)[women["number"]]
+    recent = extract - visit
     seen = np.minimum(np.minimum(women["leave_time"], recent), death)
     last_exam = exams.groupby("woman")["time"].last()
-    patients["last_contact_date"] = to_date(np.maximum(seen, last_exam))
+    last_report = women["patient_id"].map(pathology.groupby("patient_id")["specimen_date"].max())
+    contact = pd.Series(to_date(np.maximum(seen, last_exam)), index=women.index)
+    patients["last_contact_date"] = contact.where(~(last_report > contact), last_report)
     return patients
 
 

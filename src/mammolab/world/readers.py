@@ -217,8 +217,12 @@ def assessments(
     benign : float [n], 0..1, how plainly a benign look-alike shows.
     draw : float [n], uniform 0..1.
     """
-    clear = np.where(draw < np.maximum(benign, 0.15), 2, 1)
-    positive = np.where(cancer_seen & (draw < 0.03), 5, np.where(cancer_seen & (draw < 0.08), 4, 0))
-    worked_up = np.where(cancer_seen, np.where(draw < 0.6, 5, 4), np.where(draw < 0.5, 3, 4))
+    share = p.BIRADS_SHARES.value
+    clear = np.where(draw < np.maximum(benign, share["benign_by_habit"]), 2, 1)
+    plain = np.where(draw < share["screen_5"] + share["screen_4"], 4, 0)
+    plain = np.where(draw < share["screen_5"], 5, plain)
+    positive = np.where(cancer_seen, plain, 0)
+    malignant = np.where(draw < share["diagnostic_5"], 5, 4)
+    worked_up = np.where(cancer_seen, malignant, np.where(draw < share["diagnostic_3"], 3, 4))
     birads = np.where(recall, np.where(diagnostic, worked_up, positive), clear)
-    return np.where(known_cancer & (draw < 0.3), 6, birads)
+    return np.where(known_cancer & (draw < share["known_6"]), 6, birads)

@@ -8,7 +8,7 @@ from mammolab.world.attendance import DAYS_PER_YEAR, to_date, to_time
 from mammolab.world.streams import stream
 
 
-def registry_rows(cancers: pd.DataFrame, n_women: int, seed: int) -> pd.DataFrame:
+def registry_rows(cancers: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Write the registry's rows about the women's cancers, as of the extract.
 
     Left out: cancers of women who had left the state, and cases reported after the extract.
@@ -16,9 +16,8 @@ def registry_rows(cancers: pd.DataFrame, n_women: int, seed: int) -> pd.DataFram
 
     Parameters
     ----------
-    cancers : DataFrame, one row a diagnosed woman: woman (row number), patient_id,
-        diagnosis_time (years since the epoch), laterality, invasive, size_mm, in_state (bool).
-    n_women : number of women in the export; the misfiled go to a neighbour among them.
+    cancers : DataFrame, one row a diagnosed woman: number (among all candidates), patient_id,
+        diagnosis_time (years since the epoch), laterality, invasive, size_mm, in_state (bool), neighbour_id (whose file a mislinked row goes into).
     seed : seed of the world.
 
     Returns
@@ -27,13 +26,11 @@ def registry_rows(cancers: pd.DataFrame, n_women: int, seed: int) -> pd.DataFram
     size_mm, ordered by reported date. `registry_id` follows that order.
     """
     n = len(cancers)
-    draw = _per_woman(seed, "registry", cancers["woman"], n_women, 4)
+    draw = _per_woman(seed, "registry", cancers["number"], 4)
     shortest, mean = p.REGISTRY_LAG.value
     reported = cancers["diagnosis_time"] + (shortest - mean * np.log1p(-draw[:, 0])) / DAYS_PER_YEAR
-    # a neighbour, not a random woman: more women in the world then change no earlier row
-    neighbour = np.minimum(cancers["woman"].to_numpy() ^ 1, n_women - 1)
     patient = np.where(
-        draw[:, 1] < p.MISLINKED.value, patient_ids(neighbour), cancers["patient_id"]
+        draw[:, 1] < p.MISLINKED.value, cancers["neighbour_id"], cancers["patient_id"]
     )
     patient = np.where(draw[:, 2] < p.UNLINKED.value, None, patient)
     rows = pd.DataFrame(
@@ -44,7 +41,7 @@ def registry_rows(cancers: pd.DataFrame, n_women: int, seed: int) -> pd.DataFram
             "laterality": cancers["laterality"].to_numpy(),
             "behaviour": np.where(cancers["invasive"], "invasive", "in_situ"),
             "size_mm": recorded_size(
-                cancers["size_mm"].to_numpy(), cancers["woman"], n_women, seed, "registry"
+                cancers["size_mm"].to_numpy(), cancers["number"], seed, "registry"
             ),
         },
         index=range(n),
@@ -59,16 +56,14 @@ def registry_rows(cancers: pd.DataFrame, n_women: int, seed: int) -> pd.DataFram
     return rows.reset_index(drop=True)
 
 
-def pathology_rows(
-    cancers: pd.DataFrame, benign: pd.DataFrame, n_women: int, seed: int
-) -> pd.DataFrame:
+def pathology_rows(cancers: pd.DataFrame, benign: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Write the hospital's own pathology reports, malignant and benign.
 
     Parameters
     ----------
     cancers : as in `registry_rows`, those biopsied in this hospital.
     benign : DataFrame, one row a benign biopsy: patient_id, exam_time, delay_days, laterality.
-    n_women, seed : as in `registry_rows`.
+    seed : as in `registry_rows`.
 
     Returns
     -------
@@ -81,7 +76,7 @@ def pathology_rows(
             "laterality": cancers["laterality"].to_numpy(),
             "result": np.where(cancers["invasive"], "invasive", "in_situ"),
             "size_mm": recorded_size(
-                cancers["size_mm"].to_numpy(), cancers["woman"], n_women, seed, "pathology"
+                cancers["size_mm"].to_numpy(), cancers["number"], seed, "pathology"
             ),
         }
     )
@@ -100,12 +95,11 @@ def pathology_rows(
     return rows
 
 
-def recorded_size(
-    size_mm: np.ndarray, woman: pd.Series, n_women: int, seed: int, name: str
-) -> np.ndarray:
+def recorded_size(size_mm: np.ndarray, number: pd.Series, seed: int, name: str) -> np.ndarray:
     """Return sizes as written down: with error, in whole mm, some missing (NaN)."""
-    draw = _per_woman(seed, f"{name} size missing", woman, n_women, 1)[:, 0]
-    error = stream(seed, f"{name} size error").standard_normal(n_women)[np.asarray(woman)]
+    draw = _per_woman(seed, f"{name} size missing", number, 1)[:, 0]
+    last = int(np.max(np.asarray(number), initial=0))
+    error = stream(seed, f"{name} size error").standard_normal(last + 1)[np.asarray(number)]
     size = np.maximum(np.round(size_mm * np.exp(p.SIZE_ERROR.value * error)), 1)
     return np.where(draw < p.REGISTRY_SIZE_MISSING.value, np.nan, size)
 
@@ -123,6 +117,7 @@ def patient_ids(number: np.ndarray) -> np.ndarray:
     return np.array([f"P{value + 1:06d}" for value in np.asarray(number).tolist()], dtype=object)
 
 
-def _per_woman(seed: int, name: str, woman: pd.Series, n_women: int, columns: int) -> np.ndarray:
+def _per_woman(seed: int, name: str, number: pd.Series, columns: int) -> np.ndarray:
     """Draw uniforms for all women and keep those asked for: others' rows change nothing."""
-    return stream(seed, name).random((n_women, columns))[np.asarray(woman)]
+    last = int(np.max(np.asarray(number), initial=0))
+    return stream(seed, name).random((last + 1, columns))[np.asarray(number)]

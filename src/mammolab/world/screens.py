@@ -11,7 +11,6 @@ from mammolab.world.streams import stream
 from mammolab.world.vendors import vendor_key
 
 SYMPTOM_SLOT = SLOTS - 1  # the exam made because of symptoms
-COMPARABLE_YEARS = 3.0  # older films are not hung beside the new ones; assumption
 
 
 def draw(seed: int, name: str, n: int, rows: pd.DataFrame) -> np.ndarray:
@@ -57,7 +56,7 @@ def make_exams(
     before = hers("birth_time") + _previous_age(ages, woman, slot)
     with np.errstate(invalid="ignore"):
         here = attendance.with_hospital(hers("join_time"), hers("leave_time"), before)
-        here &= time - before < COMPARABLE_YEARS
+        here &= time - before < p.COMPARABLE_YEARS.value
     brought = (draw(seed, "films from elsewhere", n, rows) < p.FILMS_BROUGHT.value) & (slot > 0)
     rows["has_prior"] = here | brought
     rows["latent_density"] = people.latent_density(hers("density_at_57"), age)

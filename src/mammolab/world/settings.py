@@ -1,7 +1,8 @@
 """What a chapter may turn in the world: selection, prevalence, habits, planted harms, readers.
 
 The defaults are neutral: with them the world is the one its parameters describe. Every setting
-leaves all random streams as they are, so two worlds of one seed differ by that setting alone.
+leaves all random streams as they are, so two worlds of one seed differ by that setting alone: a
+woman in both has the same ids, the same life and the same record but for what the setting does.
 """
 
 from collections.abc import Iterable, Mapping

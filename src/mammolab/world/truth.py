@@ -7,7 +7,7 @@ from mammolab.world import disease
 from mammolab.world import parameters as p
 from mammolab.world.attendance import to_date
 
-NOT_TRUTH = ["menopause_age", "bmi_z", "screen_age", "first_exam_age"]  # working columns
+NOT_TRUTH = ["number", "menopause_age", "bmi_z", "screen_age", "first_exam_age"]  # working columns
 STATE = ["exam_id", "patient_id", "detected", "after_diagnosis", "invasive_mm", "dcis_mm"]
 BREAST = ["latent_density", "percent_density", "breast_seed", "exam_seed", "breast_size_mm"]
 LESION = ["laterality", "kind", "diameter_mm", "depth", "height", "seed", "contrast", "malignant"]
@@ -49,8 +49,9 @@ def truth_exams(exams: pd.DataFrame, women: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame [exam_id]: `cancer_present` (bool, large enough to leave a trace), `detected` (this
     exam found it), `cancer_within_1y_true` (diagnosed within 365 days), `days_to_diagnosis_true`
-    (NaN: none to come), `risk_5y_true` (probability of a first cancer within five years given
-    everything), sizes in mm, density, seeds, `texture`, `has_prior`; and of the reader's recall
+    (NaN: none to come), `risk_5y_true` (probability of a first cancer, invasive or DCIS, setting in
+    within five years given everything, other deaths left out: above the share diagnosed, since DCIS
+    may stay unseen), sizes in mm, density, seeds, `texture`, `has_prior`; and of the reader's recall
     `detection_probability` (of the cancers showing; 0 where none) and
     `false_positive_probability`, see `readers.with_ai`.
     """
