@@ -134,6 +134,24 @@ STAGES: dict[str, Stage] = {
         figures=("auc", "incidence"),
         sources=("paper/published.csv", "src/mammolab/risk/gail_constants.json"),
     ),
+    "10_explanations": Stage(
+        "Where does the network look, and is the lesion there?",
+        inputs=(
+            "cohort",
+            "patients",
+            "exams",
+            "images",
+            "images.npy",
+            "predictions_detection",
+            "models/detector/model.safetensors",
+            "models/detector/config.json",
+            "truth/truth_exams.parquet",
+            "truth/truth_lesions.parquet",
+        ),
+        outputs=("explanation_tiles.npy", "results_10_explanations"),
+        threads=MANY,
+        figures=("maps", "localisation", "marker"),
+    ),
     "11_pitfalls_data": Stage(
         "How does one fool oneself with data?",
         inputs=("cohort", "images", "images.npy", "predictions_calibrated"),
@@ -157,6 +175,7 @@ STAGES: dict[str, Stage] = {
                     "07_triage",
                     "08_subgroups",
                     "09_risk",
+                    "10_explanations",
                     "11_pitfalls_data",
                 )
             ),
@@ -262,6 +281,16 @@ def with_ancestors(wanted: tuple[str, ...], chapters: list[str]) -> set[str]:
 
 
 def inputs_of(chapter: str, chapters: list[str]) -> list[str]:
-    """Return what a chapter reads in a run of `chapters` (the markers of absent chapters drop)."""
-    absent = {done_marker(other) for other in STAGES if other not in chapters}
+    """Return what a chapter reads in a run of `chapters`.
+
+    What absent chapters make is left out, such as the truth behind exports of one's own; raw
+    exports are there all the same.
+    """
+    absent = {
+        artefact
+        for other in STAGES
+        if other not in chapters
+        for artefact in outputs_of(other)
+        if not artefact.startswith("raw/")
+    }
     return [artefact for artefact in STAGES[chapter].inputs if artefact not in absent]
