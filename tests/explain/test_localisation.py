@@ -13,8 +13,10 @@ from mammolab.explain.localisation import (
     localisation_estimates,
     peaks,
     place_lesions,
+    reachable,
     score_maps,
     size_band,
+    with_chance,
 )
 
 ONE = {"at": 0, "row_px": 10.0, "column_px": 10.0, "radius_px": 3.0}
@@ -50,9 +52,7 @@ def test_a_point_comes_to_lie_where_it_is_mapped_to(
     )
     assert record.flipped == (laterality == "R")
     weight = image.astype(float)
-    found = [
-        (weight.sum(1 - axis) @ np.arange(target[axis])) / weight.sum() for axis in (0, 1)
-    ]
+    found = [(weight.sum(1 - axis) @ np.arange(target[axis])) / weight.sum() for axis in (0, 1)]
     mapped = Crop.read(record.crop).place(row, column, record.flipped)
     np.testing.assert_allclose(found, mapped, atol=0.1)
 
@@ -145,9 +145,7 @@ def test_an_even_map_scores_at_chance():
     scored = score_maps(maps, breast, lesions, np.ones(400), 3.0)
     chance = scored["chance_hit"].iloc[0]
     assert scored["hit"].mean() == pytest.approx(chance, abs=3 * np.sqrt(chance / 400))
-    even = score_maps(
-        breast[:1] + np.eye(40, 30) * 1e-9, breast[:1], lesions.iloc[:1], [1.0], 3.0
-    )
+    even = score_maps(breast[:1] + np.eye(40, 30) * 1e-9, breast[:1], lesions.iloc[:1], [1.0], 3.0)
     assert even["energy"].iloc[0] == pytest.approx(even["chance_energy"].iloc[0], rel=1e-4)
 
 
@@ -162,6 +160,25 @@ def test_any_of_several_lesions_counts_and_a_flat_map_misses():
     assert scored["chance_energy"][0] == 2 * scored["chance_energy"][1]
     with pytest.raises(InputError, match="1 of 2 images show no lesion, among them number 1"):
         score_maps(maps, breast, lesions.iloc[:2], [1.0, 1.0], 0.0)
+
+
+def test_a_lesion_between_cells_is_out_of_reach():
+    """Cells of 16 pixels on 64 x 52: centres at 0, 16, 32, 48; half a millimetre to a pixel."""
+    lesions = pd.DataFrame(
+        {
+            "image_id": ["on", "between", "beyond", "two", "two"],
+            "row_px": [33.0, 40.0, 62.0, 40.0, 16.0],
+            "column_px": [15.0, 24.0, 48.0, 24.0, 16.0],
+            "radius_px": 4.0,
+        }
+    )
+    sample = pd.DataFrame({"image_id": ["two", "on", "between", "beyond"], "spacing_mm": 0.5})
+    found = reachable(lesions, sample, 16, (64, 52), tolerance_mm=1.0)
+    assert found.tolist() == [True, True, False, False]
+    # 8 pixels off both ways is 11.4; a reach of 4 + 8 pixels is enough, 14 rows off is not.
+    found = reachable(lesions, sample, 16, (64, 52), tolerance_mm=4.0)
+    assert found.tolist() == [True, True, True, False]
+    assert reachable(lesions, sample, 16, (64, 52), tolerance_mm=5.0).all()
 
 
 def test_the_breast_is_its_largest_region():
@@ -181,6 +198,7 @@ def test_estimates_weigh_exams_and_compare_with_chance():
             "chance_hit": 0.1,
             "chance_energy": 0.05,
             "patient_id": ["a", "a", "b", "c"],
+            "exam_id": ["E1", "E1", "E2", "E3"],
             "sampling_weight": [2.0, 2.0, 1.0, 1.0],
         }
     )
@@ -199,3 +217,6 @@ def test_estimates_weigh_exams_and_compare_with_chance():
     assert np.isnan(levels["asymmetry"])  # of one woman: not estimated
     assert levels["mass"] == pytest.approx(4 / 5)
     assert np.isnan(levels["under 10 mm"]) and levels["10 to 20 mm"] == 0
+    energy = with_chance(table, "energy", ["by", "level"]).set_index("level")
+    assert energy.loc["all", "chance"] == pytest.approx(0.05)
+    assert energy.loc["mass", "estimate"] == pytest.approx((4 * 0.5 + 0.1) / 5)

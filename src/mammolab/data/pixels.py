@@ -96,7 +96,14 @@ class Crop:
         if found is None:
             raise InputError(f"column crop holds {text!r}, which is no record of a conversion.")
         rows, columns, scale, top, bottom, width, at_row = found.groups()
-        return cls(*map(int, (rows, columns)), float(scale), *map(int, (top, bottom, width, at_row)))
+        return cls(
+            *map(int, (rows, columns)), float(scale), *map(int, (top, bottom, width, at_row))
+        )
+
+    @property
+    def source_shape(self) -> tuple[int, int]:
+        """Rows and columns of the source."""
+        return self.source_rows, self.source_columns
 
     def place(
         self, row: ArrayLike, column: ArrayLike, flipped: bool

@@ -205,6 +205,70 @@ def score_maps(
     return pd.DataFrame(records)
 
 
+def score_sample(
+    maps: np.ndarray,
+    breast: np.ndarray,
+    lesions: pd.DataFrame,
+    sample: pd.DataFrame,
+    tolerance_mm: float,
+) -> pd.DataFrame:
+    """Score the maps of a sample of images against the lesions that lie in them.
+
+    Parameters
+    ----------
+    maps, breast, tolerance_mm
+        As for `score_maps`.
+    lesions : DataFrame
+        As `place_lesions` returns them; those of other images are ignored.
+    sample : DataFrame
+        One row a map: image_id, spacing_mm and whatever else.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `sample` and of `score_maps`.
+    """
+    at = pd.Series(np.arange(len(sample)), index=sample["image_id"].to_numpy())
+    shown = lesions[lesions["image_id"].isin(at.index)]
+    shown = shown.assign(at=shown["image_id"].map(at))
+    scored = score_maps(maps, breast, shown, sample["spacing_mm"], tolerance_mm)
+    return pd.concat([sample.reset_index(drop=True), scored], axis=1)
+
+
+def reachable(
+    lesions: pd.DataFrame,
+    sample: pd.DataFrame,
+    cell_px: int,
+    shape: tuple[int, int],
+    tolerance_mm: float,
+) -> NDArray[np.bool_]:
+    """Say of each image whether a map of cells could hit at all, however well it chose its cell.
+
+    Parameters
+    ----------
+    lesions, sample, tolerance_mm
+        As for `score_sample`; each image has at least one lesion.
+    cell_px : int
+        Pixels from one cell to the next; the highest point of a map lies on a cell's centre.
+    shape : tuple of int
+        Height and width of the images.
+
+    Returns
+    -------
+    bool array, shape (n,)
+    """
+    of_image = lesions.merge(sample[["image_id", "spacing_mm"]], on="image_id")
+    distance = np.hypot(
+        *(
+            of_image[name]
+            - cell_px * (of_image[name] / cell_px).round().clip(0, -(-n // cell_px) - 1)
+            for name, n in zip(("row_px", "column_px"), shape, strict=True)
+        )
+    )
+    within = distance <= of_image["radius_px"] + tolerance_mm / of_image["spacing_mm"]
+    return sample["image_id"].isin(of_image.loc[within, "image_id"]).to_numpy()
+
+
 def size_band(diameter_mm: pd.Series) -> pd.Series:
     """Name the size band of lesions, smallest first, as an ordered category.
 
@@ -230,7 +294,7 @@ def localisation_estimates(
     Parameters
     ----------
     scored : DataFrame
-        As `score_maps` returns it, with patient_id and sampling_weight.
+        As `score_sample` returns it, with exam_id, patient_id and sampling_weight.
     groups : dict of str to Series
         Title -> the group of each row of `scored`.
     bootstrap : PatientBootstrap
@@ -239,7 +303,8 @@ def localisation_estimates(
     -------
     DataFrame
         by ("" for all images), level, metric (pointing, pointing_chance, energy, energy_chance,
-        pointing_over_chance, energy_over_chance), estimate, ci_low, ci_high, n_images, n_patients.
+        pointing_over_chance, energy_over_chance), estimate, ci_low, ci_high, n_images, n_exams,
+        n_patients.
         An image weighs what its exam weighs; a group of one woman is not estimated (NaN).
     """
     everyone = pd.Series("all", index=scored.index)
@@ -260,11 +325,33 @@ def localisation_estimates(
                     "ci_low": estimate.low,
                     "ci_high": estimate.high,
                     "n_images": len(part),
+                    "n_exams": part["exam_id"].nunique(),
                     "n_patients": part["patient_id"].nunique(),
                 }
                 for metric, estimate in estimates.items()
             ]
     return pd.DataFrame(rows)
+
+
+def with_chance(estimates: pd.DataFrame, metric: str, keys: list[str]) -> pd.DataFrame:
+    """Return the rows of a metric with what chance would give beside them.
+
+    Parameters
+    ----------
+    estimates : DataFrame
+        As `localisation_estimates` returns it, of one or several methods.
+    metric : {"pointing", "energy"}
+    keys : list of str
+        The columns that tell its rows apart, such as series, by and level.
+
+    Returns
+    -------
+    DataFrame
+        The rows of `metric` with a column chance.
+    """
+    chance = estimates.loc[estimates["metric"] == f"{metric}_chance", [*keys, "estimate"]]
+    rows = estimates[estimates["metric"] == metric]
+    return rows.merge(chance.rename(columns={"estimate": "chance"}), on=keys)
 
 
 def _estimates(scored: pd.DataFrame, bootstrap: PatientBootstrap) -> dict[str, Estimate]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import partial
+
 import numpy as np
 import torch
-from captum.attr import LayerGradCam, Occlusion
+from scipy import ndimage
 
 from mammolab.errors import InputError, unknown_name
 from mammolab.model.augment import load_images, normalise
 from mammolab.model.network import ResNet18, compute_device
+
+with warnings.catch_warnings():  # captum's progress bar warns in a notebook that it has no widgets
+    warnings.filterwarnings("ignore", message="IProgress not found")
+    from captum.attr import LayerGradCam, Occlusion
 
 # Pixels from one cell of a stage's feature map to the next.
 CELL_PX = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}
@@ -73,6 +80,7 @@ def occlusion(
     spacing_mm: np.ndarray,
     window_mm: float,
     stride_mm: float,
+    covered: np.ndarray,
     batch_size: int = 64,
 ) -> np.ndarray:
     """Return the occlusion map of each image: how far the score falls when a square is covered.
@@ -88,18 +96,23 @@ def occlusion(
         Side of a pixel of each image.
     window_mm, stride_mm : float
         Side of the square and its step; the step is at most the side.
+    covered : bool array, shape (n, h, w)
+        Where squares are laid: on the upright box around it, such as the box around the breast.
+        Nothing else of the image changes.
     batch_size : int
         Covered images that pass through the network at once.
 
     Returns
     -------
     float32 array, shape (n, h, w)
-        Fall of the logit; positive where covering makes the image look healthier.
+        Fall of the logit, at half precision; positive where covering makes the image look healthier.
+        Outside the box the lowest value of the map, at most 0: nothing was tried there.
 
     Raises
     ------
     InputError
-        When `rows` is empty, a spacing is missing, or the square does not fit.
+        When `rows` is empty, a spacing is missing, nothing is to be covered, or the square is
+        larger than the box.
 
     References
     ----------
@@ -116,21 +129,68 @@ def occlusion(
         )
     device = compute_device()
     network.eval().to(device)
-    explainer = Occlusion(network)
     maps = np.empty((len(rows), *store.shape[1:]), np.float32)
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
         for i, mm in enumerate(spacing_mm):
             side, step = (max(1, round(length / mm)) for length in (window_mm, stride_mm))
-            if side > min(store.shape[1:]):
-                raise InputError(
-                    f"a square of {window_mm:g} mm is {side} pixels wide and does not fit an image "
-                    f"of {store.shape[1]} x {store.shape[2]}."
-                )
+            box = _box(covered[i])
             image = normalise(load_images(store, rows[i : i + 1]).to(device))
+            part = image[:, :, *box]
+            if side > min(part.shape[2:]):
+                raise InputError(
+                    f"a square of {window_mm:g} mm is {side} pixels wide and does not fit the "
+                    f"{part.shape[2]} x {part.shape[3]} pixels to be covered."
+                )
+            explainer = Occlusion(partial(_score_with, network, image, box))
             falls = explainer.attribute(
-                image, (1, side, side), (1, step, step), 0.0, perturbations_per_eval=batch_size
-            )
-            maps[i] = falls[0, 0].cpu().numpy()
+                part, (1, side, side), (1, step, step), 0.0, perturbations_per_eval=batch_size
+            )[0, 0]
+            maps[i] = min(falls.min().item(), 0.0)
+            maps[i][box] = falls.float().cpu().numpy()
+    return maps
+
+
+def _box(covered: np.ndarray) -> tuple[slice, slice]:
+    """The upright box around what is to be covered."""
+    if not covered.any():
+        raise InputError("there is nothing to cover: no breast was found in an image.")
+    return tuple(
+        slice(int(at[0]), int(at[-1]) + 1)
+        for at in (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
+    )
+
+
+def _score_with(
+    network: ResNet18, image: torch.Tensor, box: tuple[slice, slice], parts: torch.Tensor
+) -> torch.Tensor:
+    """The logits of an image (1, 1, h, w) in whose box other pixels are pasted, (n, 1, ., .)."""
+    pasted = image.repeat(len(parts), 1, 1, 1)
+    pasted[:, :, *box] = parts
+    return network(pasted.contiguous(memory_format=torch.channels_last)).float()
+
+
+def brightness(
+    images: np.ndarray, breast: np.ndarray, spacing_mm: np.ndarray, blur_mm: float
+) -> np.ndarray:
+    """Return how bright the surroundings of each point of the breast are: a map without a network.
+
+    Parameters
+    ----------
+    images : uint8 array, shape (n, h, w)
+    breast : bool array, shape (n, h, w)
+        Outside of it the map is 0.
+    spacing_mm : float array, shape (n,)
+    blur_mm : float
+        SD of the Gaussian that averages.
+
+    Returns
+    -------
+    float32 array, shape (n, h, w)
+        From 0 to 1.
+    """
+    maps = np.empty(images.shape, np.float32)
+    for i, mm in enumerate(np.asarray(spacing_mm, float)):
+        maps[i] = ndimage.gaussian_filter(images[i] / np.float32(255), blur_mm / mm) * breast[i]
     return maps
 
 

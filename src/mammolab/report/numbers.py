@@ -30,7 +30,7 @@ CHAPTER_OF_PREFIX = {
 MANUSCRIPT = CHAPTER_OF_PREFIX["run"]
 
 # Keys, beside the world's own, that only planted lesions can give.
-HELD_AGAINST_TRUTH = ("explain.lesions.", "explain.pointing_", "explain.energy_")
+HELD_AGAINST_TRUTH = ("explain.pointing_", "explain.energy_")
 
 # Helpers of paper/template.typ whose first argument is a key of numbers.json.
 NUMBER_HELPERS = ("num", "ci", "pvalue", "value", "either")

@@ -15,7 +15,9 @@ from mammolab.report.style import COLOURS, numeric, percent_axis, require_column
 
 # Of a perceptually uniform map the part that shows on grey: its dark end would look like air.
 _HEAT = mpl.colormaps["inferno"](np.linspace(0.30, 0.95, 256))
-_HEAT[:, 3] = 0.85 * np.linspace(0, 1, 256) ** 0.7  # what draws no attention lets the breast through
+_HEAT[:, 3] = (
+    0.85 * np.linspace(0, 1, 256) ** 0.7
+)  # what draws no attention lets the breast through
 HEAT = ListedColormap(_HEAT, "heat")
 OUTLINE = COLOURS["light"]
 _GAP, _TITLE, _ROW_TITLE = 0.04, 0.13, 0.11  # shares of a tile's width
@@ -24,8 +26,8 @@ _GAP, _TITLE, _ROW_TITLE = 0.04, 0.13, 0.11  # shares of a tile's width
 def overlay_sheet(ax: Axes, data: pd.DataFrame, store_path: str, columns: int) -> Axes:
     """A sheet of mammograms, each plain or under its attribution map.
 
-    Attribution runs from violet to yellow and from clear to opaque, up to each map's own highest
-    point, which a cross marks; a circle outlines what the map is held against.
+    Attribution runs from violet to yellow and from clear to opaque; a cross marks its highest
+    point and a circle outlines what the map is held against.
 
     Parameters
     ----------
@@ -94,9 +96,7 @@ def overlay_sheet(ax: Axes, data: pd.DataFrame, store_path: str, columns: int) -
             )
         row, column, radius, peak_row, peak_column = (marks[name][tile] for name in marks)
         if not np.isnan(radius):
-            ax.add_patch(
-                Circle((left + column, top + row), radius, fill=False, ec=OUTLINE, lw=0.7)
-            )
+            ax.add_patch(Circle((left + column, top + row), radius, fill=False, ec=OUTLINE, lw=0.7))
         if not np.isnan(peak_row):
             ax.plot(left + peak_column, top + peak_row, "+", color="white", ms=4, mew=0.7)
     n_rows = -(-len(data) // columns)
@@ -114,6 +114,7 @@ def shares_by_group(
     label_series: bool = True,
     label_rows: bool = True,
     title: str = "",
+    limit: float = 1.0,
 ) -> Axes:
     """Shares with intervals, one line a level and one dot a series; chance is a grey tick.
 
@@ -131,6 +132,8 @@ def shares_by_group(
         Whether the levels are named, likewise.
     title : str
         What is shared out.
+    limit : float
+        Right end of the axis.
 
     Returns
     -------
@@ -180,8 +183,8 @@ def shares_by_group(
             y += 0.9
     ax.set_yticks(ticks, labels if label_rows else [""] * len(labels))
     ax.set_ylim(y - 0.35, -0.55)
-    ax.set_xlim(-0.02, 1.02)
-    ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    ax.set_xlim(-0.02 * limit, 1.02 * limit)
+    ax.set_xticks(limit * np.linspace(0, 1, 5))
     percent_axis(ax.xaxis)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", color=COLOURS["faint"], lw=0.4)
