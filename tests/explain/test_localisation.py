@@ -7,16 +7,14 @@ import pytest
 from mammolab.data.pixels import Crop, to_model_input
 from mammolab.errors import InputError
 from mammolab.evaluate.resampling import PatientBootstrap
+from mammolab.explain.estimates import localisation_estimates, size_band, with_chance
 from mammolab.explain.localisation import (
     breast_masks,
     disc,
-    localisation_estimates,
     peaks,
     place_lesions,
     reachable,
     score_maps,
-    size_band,
-    with_chance,
 )
 
 ONE = {"at": 0, "row_px": 10.0, "column_px": 10.0, "radius_px": 3.0}

@@ -150,9 +150,11 @@ def test_graph_is_whole():
         assert not made & set(outputs)
         made |= set(outputs)
     assert "01_world" not in graph.chapters_of_run(own_raw=True)
-    assert "numbers/01_world.json" not in graph.inputs_of(
-        "20_manuscript", graph.chapters_of_run(own_raw=True)
-    )
+    own = graph.chapters_of_run(own_raw=True)
+    assert "numbers/01_world.json" not in graph.inputs_of("20_manuscript", own)
+    assert "raw/export.json" in graph.inputs_of("20_manuscript", own)
+    truth = [name for chapter in own for name in graph.inputs_of(chapter, own) if "truth" in name]
+    assert truth == []
 
 
 def test_a_figure_of_images_that_are_not_at_hand_is_left_as_it_is(chapter, toy, capsys):
