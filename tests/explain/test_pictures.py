@@ -40,9 +40,10 @@ def test_pictures_are_the_nearest_in_size_that_qualify():
         choose_pictures(sample.iloc[2:3], 95, 50)
 
 
-def test_tiles_share_a_scale_that_ends_at_their_median_top(tmp_path):
-    maps = np.array([[[-5.0, 0.0, 2.0]], [[-1.0, 0.5, 1.0]], [[-1.0, -2.0, -3.0]], [[0, 0.5, 0]]])
-    tiles = map_tiles(maps)  # tops 2, 1, none, .5: the scale ends at 1
+def test_tiles_share_a_scale_that_ends_at_the_third_quartile(tmp_path):
+    maps = np.array([[[-5.0, 0.0, 9.0]], [[-1.0, 0.5, 1.0]], [[-1.0, -2.0, -3.0]], [[0, 0.5, 0]]])
+    maps = np.concatenate([maps, [[[0.0, 0.0, 1.0]], [[0.0, 1.0, 1.0]]]])
+    tiles = map_tiles(maps)[:4]  # tops 9, 1, none, .5, 1, 1: the scale ends at 1
     assert tiles.tolist() == [[[0, 0, 255]], [[0, 128, 255]], [[0, 0, 0]], [[0, 128, 0]]]
     assert (map_tiles(maps[2:3]) == 0).all()
     save_tiles(tmp_path / "tiles.npy", tiles, tiles[:1])

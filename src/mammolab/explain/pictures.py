@@ -217,8 +217,8 @@ def picture_sheet(
 def map_tiles(maps: np.ndarray) -> np.ndarray:
     """Return the positive part of maps on one scale, 0 to 255.
 
-    The scale ends at the median of the maps' highest values, so that a network which sees little
-    in an image is seen to see little; what lies above is 255.
+    The scale ends at the third quartile of the maps' highest values, so that a network which sees
+    little in an image is seen to see little; what lies above is 255.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def map_tiles(maps: np.ndarray) -> np.ndarray:
     """
     positive = np.clip(maps, 0, None)
     highest = positive.max(axis=(1, 2))
-    end = np.median(highest[highest > 0]) if (highest > 0).any() else 1.0
+    end = np.quantile(highest[highest > 0], 0.75) if (highest > 0).any() else 1.0
     return np.rint(255 * np.minimum(positive / end, 1)).astype(np.uint8)
 
 

@@ -128,7 +128,7 @@ def occlusion(
             f"the side of the square, {window_mm:g} mm."
         )
     device = compute_device()
-    network.eval().to(device)
+    network.eval().to(device, memory_format=torch.channels_last)
     maps = np.empty((len(rows), *store.shape[1:]), np.float32)
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
         for i, mm in enumerate(spacing_mm):
