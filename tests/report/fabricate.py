@@ -78,6 +78,7 @@ NUMBERS = {
     "explain.pointing_lookalike": (0.31, 0.2, 0.43), "explain.pointing_n_lookalikes": 55,
     "explain.marker_auc_shortcut_marked": (0.95, 0.93, 0.97),
     "explain.marker_auc_shortcut_plain": (0.58, 0.53, 0.63),
+    "explain.marker_auc_sound_marked": (0.7, 0.65, 0.75), "explain.marker_auc_sound_plain": (0.85, 0.82, 0.88),
     "explain.marker_pointing_shortcut_occlusion": (1.0, 0.7, 1.0),
     "explain.marker_pointing_sound_occlusion": (0.1, 0.0, 0.3),
     "explain.marker_energy_shortcut_occlusion": (0.46, 0.4, 0.5),

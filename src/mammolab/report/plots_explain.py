@@ -96,7 +96,7 @@ def overlay_sheet(ax: Axes, data: pd.DataFrame, store_path: str, columns: int) -
             )
         row, column, radius, peak_row, peak_column = (marks[name][tile] for name in marks)
         if not np.isnan(radius):
-            ax.add_patch(Circle((left + column, top + row), radius, fill=False, ec=OUTLINE, lw=0.7))
+            ax.add_patch(Circle((left + column, top + row), radius, fill=False, ec=OUTLINE, lw=0.9))
         if not np.isnan(peak_row):
             ax.plot(left + peak_column, top + peak_row, "+", color="white", ms=4, mew=0.7)
     n_rows = -(-len(data) // columns)
