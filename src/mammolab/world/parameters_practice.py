@@ -109,11 +109,11 @@ DETECTION_CEILING = Parameter(0.99, "probability", "best possible detection", "c
 # + the shifts below
 PERCEPT = Parameter(
     {
-        "mass": (1.65, 5.0),
-        "spiculated": (1.95, 5.0),
-        "asymmetry": (1.15, 5.0),
-        "calcification": (0.75, 2.0),
-        "benign_mass": (0.65, 5.0),
+        "mass": (1.60, 5.5),
+        "spiculated": (1.90, 5.5),
+        "asymmetry": (1.10, 5.5),
+        "calcification": (1.05, 2.0),
+        "benign_mass": (0.65, 5.5),
         "benign_calcification": (0.55, 2.0),
     },
     "logit, logit per log CNR",
@@ -124,13 +124,13 @@ PERCEPT_REFERENCE = Parameter(
     (10.0, -0.3, "alder"), "mm, SD, device", "the reference: diameter, latent density, machine"
 )
 PERCEPT_SIZE = Parameter(
-    7.0,
+    7.5,
     "logit per log(diameter / 10 mm)",
     "masses and asymmetries: distortion and two views, which a CNR in a small window leaves out",
     "calibrated to the sizes of screen-detected and interval cancers",
 )
 PERCEPT_DENSITY = Parameter(
-    (0.0, 0.0, -0.25, -2.2),
+    (0.0, 0.0, -0.3, -2.5),
     "logit",
     "distraction by dense tissue a-d beyond what it takes from the CNR",
     "calibrated to the detection odds of d against b of Kerlikowske 2018",
