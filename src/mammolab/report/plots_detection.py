@@ -52,7 +52,7 @@ def auc_ladder(ax: Axes, data: pd.DataFrame) -> Axes:
     for y, role in enumerate(data["role"]):
         colour, marker = ROLES[role]
         ax.plot([low[y], high[y]], [y, y], color=colour, lw=1.1)
-        ax.plot(estimate[y], y, marker, color=colour, ms=4.5, mec="white", mew=0.6)
+        ax.plot(estimate[y], y, marker, color=colour, ms=3.6, mew=0)
         text_beside(ax, y, 4, interval_text(estimate[y], low[y], high[y]), color=colour)
     ax.set_yticks(range(len(data)), data["observer"])
     ax.set_ylim(len(data) - 0.5, -0.6)

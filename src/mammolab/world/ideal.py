@@ -5,7 +5,7 @@ an exam whose lesion stands out with a contrast-to-noise ratio c its statistic i
 and SD 1, at an exam without cancer normal with mean 0 and SD 1 (same place, no lesion). A cancer
 thus scores above a healthy exam with probability Phi(c / sqrt 2), and the AUC is the mean of that
 over the cancers: signal known exactly (Green & Swets 1966, Signal Detection Theory and
-Psychophysics; Barrett & Myers 2004, Foundations of Image Science, section 13.2).
+Psychophysics; Barrett & Myers 2004, Foundations of Image Science, chapter 13).
 
 What it is not. c belongs to one filter matched to the lesion's size, in the better of two views and
 against the anatomy around it: not the Bayesian ideal, which would know the texture, the exact shape
