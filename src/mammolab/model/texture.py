@@ -16,7 +16,7 @@ from mammolab.model.features import BREAST_GREY
 
 BRIGHT_GREY = 0.6  # a share of breast pixels lies above it in dense breasts; assumption
 LARGEST = 1 / 16  # half-width of the widest box over the image's rows; assumption
-_AIR = 1 << 32  # added to each pixel of air: a box that sums to less holds breast alone
+_AIR = np.int64(1 << 32)  # stands for air: a box that sums to less holds breast alone
 _FAINT = 1e-3  # grey level (0-1) below which a band is flat; keeps the logs finite
 
 

@@ -77,11 +77,7 @@ class Chapter:
         ValueError
             When no chapter whose numbers are among this one's inputs in pipeline/graph.py gave it.
         """
-        markers = [
-            artefact
-            for artefact in graph.STAGES[self.name].inputs
-            if artefact.startswith("numbers/")
-        ]
+        markers = [artefact for artefact in self.inputs if artefact.startswith("numbers/")]
         for marker in markers:
             numbers = json.loads((self.paths.root / marker).read_text(encoding="utf-8"))
             if key in numbers:
