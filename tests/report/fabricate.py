@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 
 from mammolab.paths import RunPaths
-from mammolab.report import plots_cohort, plots_flow, plots_model, plots_outcome, plots_triage
+from mammolab.report import (
+    plots_cohort,
+    plots_detection,
+    plots_flow,
+    plots_model,
+    plots_outcome,
+    plots_triage,
+)
 from mammolab.report.frames import composition, percentile_bins, year_shares
 from mammolab.report.numbers import chapter_of
 from mammolab.report.style import figure_size, save_svg, style
@@ -39,6 +46,10 @@ NUMBERS = {
     "risk.exclude_first_years": 1, "risk.n_components": 40, "risk.min_follow_up_years": 3,
     "images.n_files": 16502, "images.n_ok": 16398, "images.n_rejected": 104,
     "detection.auc": (0.781, 0.744, 0.818), "detection.auc_single_image": 0.734,
+    "detection.auc_baseline_age": (0.562, 0.521, 0.603), "detection.auc_baseline_density": (0.548, 0.507, 0.589),
+    "detection.auc_baseline_texture": (0.664, 0.625, 0.703), "detection.nearest_baseline": "texture",
+    "detection.above_baseline": (0.117, 0.072, 0.162), "detection.n_baseline_exams": 1571,
+    "detection.auc_ideal": (0.956, 0.943, 0.968), "detection.below_ideal": (0.175, 0.139, 0.212),
     "calibration.expected_over_observed_raw": 61.7, "calibration.ece_raw": 0.3421,
     "calibration.slope_raw": 0.94, "calibration.expected_over_observed_platt": 1.03,
     "calibration.ece_platt": 0.0006, "calibration.slope_platt": 0.98,
@@ -166,6 +177,17 @@ def roc() -> pd.DataFrame:
     )  # fmt: skip
 
 
+def ladder() -> pd.DataFrame:
+    rows = [
+        ("told where", "ceiling", 0.956, 0.943, 0.968),
+        ("network", "model", 0.781, 0.744, 0.818),
+        ("texture", "floor", 0.664, 0.625, 0.703),
+        ("density", "floor", 0.548, 0.507, 0.589),
+        ("age", "floor", 0.562, np.nan, np.nan),
+    ]
+    return pd.DataFrame(rows, columns=["observer", "role", "estimate", "ci_low", "ci_high"])
+
+
 def percentiles() -> pd.DataFrame:
     rng = np.random.default_rng(4)
     frame = cohort(6000)
@@ -288,7 +310,14 @@ def contact() -> pd.DataFrame:
 
 def figures(store_path: Path) -> dict[str, tuple]:
     """Every figure of the paper: name -> (size, columns, panels of (plot, data, options))."""
-    c, f, m, t, o = plots_cohort, plots_flow, plots_model, plots_triage, plots_outcome
+    c, d, f, m, t, o = (
+        plots_cohort,
+        plots_detection,
+        plots_flow,
+        plots_model,
+        plots_triage,
+        plots_outcome,
+    )
     double = figure_size("double", 0.3)
     return {
         "01_world_targets": (figure_size("single", 0.68), 1, [(c.world_targets, world_targets(), {})]),
@@ -304,6 +333,7 @@ def figures(store_path: Path) -> dict[str, tuple]:
             "labels": {"network": "network, AUC 0.78 (0.74–0.82)"},
             "points": [{"label": "readers", "sensitivity": 0.872, "specificity": 0.891,
                         "sensitivity_low": 0.823, "sensitivity_high": 0.917}]})]),
+        "04_detection_ladder": (figure_size("single", 0.5), 1, [(d.auc_ladder, ladder(), {})]),
         "06_calibration_reliability": (figure_size("single", 0.8), 1, [
             (m.reliability, reliability(), {"per": 1000})]),
         "07_triage_percentiles": (figure_size("single", 0.8), 1, [
