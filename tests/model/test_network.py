@@ -50,7 +50,8 @@ def test_unreachable_imagenet_weights_say_what_to_do(monkeypatch):
             raise OSError("no network")
 
     monkeypatch.setattr(
-        "mammolab.model.initialise.ResNet18_Weights", type("W", (), {"IMAGENET1K_V1": Unreachable()})
+        "mammolab.model.initialise.ResNet18_Weights",
+        type("W", (), {"IMAGENET1K_V1": Unreachable()}),
     )
     with pytest.raises(InputError, match="initialisation to 'random'"):
         ResNet18(NetworkConfig(width=64, initialisation="imagenet"))

@@ -63,3 +63,10 @@ def test_only_the_sampler_balances_batches():
     np.testing.assert_array_equal(loss, none)
     with pytest.raises(InputError, match="one of sampler, loss, none"):
         batches("smapler", label, weight, 8, 3, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("weight", [0.0, np.nan, np.inf])
+def test_weights_that_are_no_weights_are_refused(weight):
+    weights = np.array([1.0, 1.0, weight, 1.0])
+    with pytest.raises(InputError, match=r"1 sampling weights are not positive .*\[2\]"):
+        batches("none", np.arange(4) < 2, weights, 2, 1, np.random.default_rng(0))

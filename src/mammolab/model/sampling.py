@@ -36,10 +36,14 @@ def batches(
     Raises
     ------
     InputError
-        On an unknown balance; otherwise as in `balanced_batches` and `natural_batches`.
+        On an unknown balance or a weight that is not positive; otherwise as in `balanced_batches` and `natural_batches`.
     """
     if balance not in BALANCES:
         raise InputError(f"balance is {balance!r}; it must be one of {', '.join(BALANCES)}.")
+    if bad := np.flatnonzero(~(np.isfinite(sample_weight) & (sample_weight > 0))).tolist():
+        raise InputError(
+            f"{len(bad)} sampling weights are not positive numbers (positions {bad[:3]})."
+        )
     draw = balanced_batches if balance == "sampler" else natural_batches
     return draw(label, sample_weight, batch_size, n_batches, rng)
 
