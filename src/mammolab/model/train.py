@@ -175,7 +175,9 @@ def train(
                     loss = loss_of(logit.float(), fabric.to_device(target[batch[piece]]))
                     fabric.backward(loss / len(pieces))
                 step_loss += loss.detach() / len(pieces)
-            length = fabric.clip_gradients(network, optimizer, max_norm=config.gradient_norm)
+            length = fabric.clip_gradients(
+                network, optimizer, max_norm=config.gradient_norm, error_if_nonfinite=False
+            )
             state.steps.append(
                 {
                     "step": len(state.steps) + 1,
