@@ -1,4 +1,4 @@
-"""Between exams and images: which images are positive, how an exam is scored, how dev selects."""
+"""Between exams and images: what is positive, which rows make an input, how dev selects."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ from mammolab.model.network import ResNet18
 from mammolab.model.score import exam_scores, score_images
 
 IMAGE_COLUMNS = ["image_id", "exam_id", "patient_id", "laterality", "view", "row"]
+# The views of a screening exam, in the order that a four-view network takes them; each with those
+# that stand in for it where it is missing: the other breast's first, then the same breast's.
+STAND_INS = {
+    "row_l_cc": ("row_r_cc", "row_l_mlo", "row_r_mlo"),
+    "row_l_mlo": ("row_r_mlo", "row_l_cc", "row_r_cc"),
+    "row_r_cc": ("row_l_cc", "row_r_mlo", "row_l_mlo"),
+    "row_r_mlo": ("row_l_mlo", "row_r_cc", "row_l_cc"),
+}
 
 
 def image_labels(images: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
@@ -48,6 +56,69 @@ def image_labels(images: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def exam_labels(images: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
+    """Return the exams of the cohort that have a usable view, with the rows of their four views.
+
+    A missing view is stood in for by the same view of the other breast, else by another view of the
+    exam: the network always sees four images, and n_views says how many of them were taken. Of
+    several images of a view the first by image_id counts; other views than CC and MLO do not.
+
+    Parameters
+    ----------
+    images, cohort : DataFrame
+        Tables of those names.
+
+    Returns
+    -------
+    DataFrame
+        One row an exam, sorted: exam_id, patient_id, split, sampling_weight, label (bool: cancer
+        within a year), row_l_cc, row_l_mlo, row_r_cc, row_r_mlo, n_views. Cancers without a
+        recorded side are kept: the label is the exam's.
+    """
+    usable = images[(images["status"] == "ok") & images["view"].isin(["CC", "MLO"])]
+    usable = usable.sort_values("image_id").drop_duplicates(["exam_id", "laterality", "view"])
+    name = "row_" + usable["laterality"].str.lower() + "_" + usable["view"].str.lower()
+    taken = usable.assign(name=name).pivot(index="exam_id", columns="name", values="row")
+    taken = taken.reindex(columns=list(STAND_INS)).astype("Int64")
+    filled = taken.copy()
+    for view, others in STAND_INS.items():
+        for other in others:
+            filled[view] = filled[view].fillna(taken[other])
+    rows = filled.dropna().astype(np.int64).assign(n_views=taken.notna().sum(axis=1))
+    columns = ["exam_id", "patient_id", "split", "sampling_weight", "cancer_within_1y"]
+    exams = cohort.loc[cohort["has_pixels"], columns].merge(rows.reset_index(), on="exam_id")
+    exams["cancer_within_1y"] = exams["cancer_within_1y"].astype(bool)
+    exams = exams.rename(columns={"cancer_within_1y": "label"})
+    return exams.sort_values("exam_id", ignore_index=True)
+
+
+def input_rows(table: pd.DataFrame, views: int) -> np.ndarray:
+    """Return the store's rows behind each input of a network.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `image_labels` or `risk_labels` return it for one view, as `exam_labels` for four.
+    views : {1, 4}
+
+    Returns
+    -------
+    int array, shape (len(table), views)
+
+    Raises
+    ------
+    InputError
+        When the table lacks the columns of that many views.
+    """
+    columns = ["row"] if views == 1 else list(STAND_INS)
+    if missing := [c for c in columns if c not in table.columns]:
+        raise InputError(
+            f"The table lacks {', '.join(missing)}, which a network of {views} view(s) needs; "
+            "image_labels gives tables of images, exam_labels of four-view exams."
+        )
+    return table[columns].to_numpy(np.int64)
+
+
 def selection_metrics(
     store: np.ndarray,
     labelled: pd.DataFrame,
@@ -62,7 +133,7 @@ def selection_metrics(
     ----------
     store : uint8 array, shape (n_images, h, w)
     labelled : DataFrame
-        As `image_labels` returns it, all splits.
+        As `image_labels` returns it, or `exam_labels` for a four-view network; all splits.
     cohort : DataFrame
         Table `cohort`; recall says which cancers readers caught.
     n_negatives : int
@@ -102,7 +173,7 @@ def selection_metrics(
     weight = np.where(label, weight, weight * len(negatives) / n_drawn)
 
     def measure(network: ResNet18) -> dict[str, float]:
-        logits = score_images(network, store, scored["row"])
+        logits = score_images(network, store, input_rows(scored, network.config.views))
         score = exam_scores(scored, logits).reindex(exams.index).to_numpy()
         ruled_out = ruled_out_at_sensitivity(score, caught, weight, sensitivity)
         return {"dev_auc": auc(score, label, weight), "dev_ruled_out": ruled_out}
