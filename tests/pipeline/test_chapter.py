@@ -170,6 +170,8 @@ def test_graph_is_whole():
     of_detection = graph.inputs_of("04_detection", own)
     assert "images.npy" in of_detection
     assert not any(name.startswith(("truth/", "numbers/")) for name in of_detection)
+    truth = [name for chapter in own for name in graph.inputs_of(chapter, own) if "truth" in name]
+    assert truth == []
 
 
 def test_a_figure_of_images_that_are_not_at_hand_is_left_as_it_is(chapter, toy, capsys):

@@ -143,6 +143,24 @@ STAGES: dict[str, Stage] = {
         figures=("auc", "incidence"),
         sources=("paper/published.csv", "src/mammolab/risk/gail_constants.json"),
     ),
+    "10_explanations": Stage(
+        "Where does the network look, and is the lesion there?",
+        inputs=(
+            "cohort",
+            "patients",
+            "exams",
+            "images",
+            "images.npy",
+            "predictions_detection",
+            "models/detector/model.safetensors",
+            "models/detector/config.json",
+            "truth/truth_exams.parquet",
+            "truth/truth_lesions.parquet",
+        ),
+        outputs=("explanation_tiles.npy", "results_10_explanations"),
+        threads=MANY,
+        figures=("maps", "localisation", "marker"),
+    ),
     "11_pitfalls_data": Stage(
         "How does one fool oneself with data?",
         inputs=("cohort", "images", "images.npy", "predictions_calibrated"),
@@ -166,6 +184,7 @@ STAGES: dict[str, Stage] = {
                     "07_triage",
                     "08_subgroups",
                     "09_risk",
+                    "10_explanations",
                     "11_pitfalls_data",
                 )
             ),
