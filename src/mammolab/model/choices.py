@@ -32,12 +32,15 @@ class Contrast:
 
     Attributes
     ----------
+    key : str
+        Name of the number it gives.
     chosen, other : str
         Names of ways.
     words : str
         The same for a sentence, such as "maximum against mean pooling".
     """
 
+    key: str
     chosen: str
     other: str
     words: str
@@ -175,7 +178,8 @@ def choice_panels(
     panels = [
         Panel(
             "initialisation", "First weights", first,
-            tuple(Contrast("base", first[name], f"{initialisation} against {name} first weights")
+            tuple(Contrast(f"{initialisation}_over_{name}", "base", first[name],
+                           f"{initialisation} against {name} first weights")
                   for name in compared_with if name != initialisation),
         ),
         Panel(
@@ -183,8 +187,8 @@ def choice_panels(
             {str(size): name for size, name in whole.items()}
             | {f"{size}, patches first": name for size, name in patches.items()},
             (
-                Contrast(whole[24], whole[2], "batches of 24 against 2, whole images"),
-                Contrast(whole[24], patches[24], "whole images from the start against patches "
+                Contrast("batch_24_over_2", whole[24], whole[2], "batches of 24 against 2, whole images"),
+                Contrast("whole_over_patches", whole[24], patches[24], "whole images from the start against patches "
                          "first, in batches of 24"),
             ),
         ),
@@ -192,30 +196,34 @@ def choice_panels(
             "pooling", "Pooling",
             {"max": pooled["max"], "generalised\nmean": pooled["generalised_mean"],
              "mean": pooled["mean"]},
-            (Contrast(pooled["max"], pooled["mean"], "maximum against mean pooling"),),
+            (Contrast("max_over_mean", pooled["max"], pooled["mean"], "maximum against mean pooling"),),
         ),
         Panel(
             "balance", "Class imbalance",
             {"balanced\nbatches": balanced["sampler"], "weighted\nloss": balanced["loss"],
              "nothing": balanced["none"]},
-            (Contrast(balanced["sampler"], balanced["none"], "balanced batches against nothing"),),
+            (Contrast("balanced_over_nothing", balanced["sampler"], balanced["none"], "balanced batches against nothing"),),
         ),
         Panel(
             "resolution", "Resolution, equal time",
             {"1": coarse[1], "1/2": coarse[2], "1/4": coarse[4]},
-            (Contrast(coarse[1], coarse[4], "full against a quarter of the resolution at equal "
+            (Contrast("full_over_quarter", coarse[1], coarse[4], "full against a quarter of the resolution at equal "
                       "time"),),
         ),
         Panel(
             "width", "Width", {str(w): name for w, name in widths.items()},
-            (Contrast(widths[2 * width], widths[width // 2], f"a network of width {2 * width} "
+            (Contrast("wide_over_narrow", widths[2 * width], widths[width // 2], f"a network of width {2 * width} "
                       f"against {width // 2}"),),
         ),
         Panel(
             "views", "Input", {"single views,\nmaximum": "base", "four views": four},
-            (Contrast("base", four, "the maximum over single views against four views at once"),),
+            (Contrast("single_over_four_views", "base", four, "the maximum over single views against four views at once"),),
         ),
-        Panel("learning", "Training women", {f"{share:g}": name for share, name in learning.items()}),
+        Panel(
+            "learning", "Training women", {f"{share:g}": name for share, name in learning.items()},
+            (Contrast("more_women", learning[max(shares)], learning[min(shares)],
+                      f"{max(shares):.0%} against {min(shares):.0%} of the women"),),
+        ),
     ]  # fmt: skip
     return panels, ways
 
@@ -270,16 +278,14 @@ def contrast_table(
     Returns
     -------
     DataFrame
-        panel, words, difference, ci_low, ci_high, verdict (see `verdict`).
+        panel, key, words, difference, ci_low, ci_high, verdict (see `verdict`).
     """
     spread = auc_spread(data, trained)
     rows = []
     for panel in panels:
         for contrast in panel.contrasts:
-            one = way_difference(
-                data, trained, contrast.chosen, contrast.other, bootstrap, spread
-            )
-            rows.append({"panel": panel.name, "words": contrast.words, "difference": one.value,
+            one = way_difference(data, trained, contrast.chosen, contrast.other, bootstrap, spread)
+            rows.append({"panel": panel.name, "key": contrast.key, "words": contrast.words, "difference": one.value,
                          "ci_low": one.low, "ci_high": one.high, "verdict": verdict(one)})  # fmt: skip
     return pd.DataFrame(rows)
 
