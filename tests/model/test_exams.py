@@ -3,9 +3,17 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from mammolab.errors import InputError
-from mammolab.model.exams import STAND_INS, exam_labels, image_labels, input_rows
+from mammolab.model.exams import (
+    STAND_INS,
+    exam_labels,
+    image_labels,
+    input_rows,
+    selection_metrics,
+)
+from mammolab.model.network import NetworkConfig
 
 VIEWS = [("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO")]
 
@@ -84,3 +92,51 @@ def test_a_table_of_the_other_kind_is_refused(tables):
         input_rows(exam_labels(*tables), 1)
     with pytest.raises(InputError, match="lacks row_l_cc, row_l_mlo"):
         input_rows(image_labels(*tables), 4)
+
+
+class Brightness(torch.nn.Module):
+    """A network whose logit is the brightness of the image, or of an exam's brightest view."""
+
+    def __init__(self, views):
+        super().__init__()
+        self.config = NetworkConfig(width=1, views=views)
+
+    def forward(self, images):
+        return images.amax(dim=(1, 2, 3))
+
+
+@pytest.mark.parametrize("views", [1, 4])
+def test_dev_scores_exams_alike_by_image_and_whole(tables, views):
+    images, cohort = tables
+    cohort = cohort.assign(
+        split="dev", recall=True, cancer_laterality=["L", "B", ""], sampling_weight=1.0
+    )
+    grey = np.array([9, 0, 0, 0, 2, 1, 1, 1, 5, 5, 5, 5], dtype=np.uint8)
+    store = np.repeat(grey, 32 * 32).reshape(12, 32, 32) * 20
+    labelled = (image_labels if views == 1 else exam_labels)(images, cohort)
+    measure = selection_metrics(store, labelled, cohort, 10, 0.5, np.random.default_rng(0))
+    # The brightest exam is a cancer, the darkest too, the healthy one lies between them.
+    assert measure(Brightness(views)) == {"dev_auc": 0.5, "dev_ruled_out": pytest.approx(2 / 3)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cancer_within_1y": False}, "holds 0 cancers and 3 other exams"),
+        ({"recall": False}, "and a cancer that a reader recalled"),
+        ({"cancer_within_1y": True}, "holds 3 cancers and 0 other exams"),
+    ],
+)
+def test_a_development_set_that_cannot_select_is_refused(tables, changes, message):
+    images, cohort = tables
+    cohort = cohort.assign(split="dev", recall=True, cancer_laterality="L")
+    labelled = image_labels(images, cohort.assign(**changes))
+    with pytest.raises(InputError, match=message):
+        selection_metrics(
+            np.zeros((12, 32, 32), np.uint8),
+            labelled,
+            cohort.assign(**changes),
+            10,
+            0.95,
+            np.random.default_rng(0),
+        )

@@ -1,6 +1,7 @@
 """Training finds a planted spot, repeats itself from its seed, and keeps the epoch dev prefers."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -111,7 +112,7 @@ def test_patience_stops_after_so_many_epochs_without_a_better_one(planted):
 class Recording(torch.optim.AdamW):
     """AdamW that remembers the gradients of its first step."""
 
-    first: list[torch.Tensor] = []
+    first: ClassVar[list[torch.Tensor]] = []
 
     def step(self, *arguments, **keywords):
         if not self.state:

@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 
 from mammolab.paths import RunPaths
-from mammolab.report import plots_cohort, plots_flow, plots_model, plots_outcome, plots_triage
+from mammolab.report import (
+    plots_cohort,
+    plots_detection,
+    plots_explain,
+    plots_flow,
+    plots_model,
+    plots_outcome,
+    plots_triage,
+)
 from mammolab.report.frames import composition, percentile_bins, year_shares
 from mammolab.report.numbers import chapter_of
 from mammolab.report.style import figure_size, save_svg, style
@@ -39,6 +47,10 @@ NUMBERS = {
     "risk.exclude_first_years": 1, "risk.n_components": 40, "risk.min_follow_up_years": 3,
     "images.n_files": 16502, "images.n_ok": 16398, "images.n_rejected": 104,
     "detection.auc": (0.781, 0.744, 0.818), "detection.auc_single_image": 0.734,
+    "detection.auc_baseline_age": (0.562, 0.521, 0.603), "detection.auc_baseline_density": (0.548, 0.507, 0.589),
+    "detection.auc_baseline_texture": (0.664, 0.625, 0.703), "detection.nearest_baseline": "texture",
+    "detection.above_baseline": (0.117, 0.072, 0.162), "detection.n_baseline_exams": 1571,
+    "detection.auc_ideal": (0.956, 0.943, 0.968), "detection.below_ideal": (0.175, 0.139, 0.212),
     "calibration.expected_over_observed_raw": 61.7, "calibration.ece_raw": 0.3421,
     "calibration.slope_raw": 0.94, "calibration.expected_over_observed_platt": 1.03,
     "calibration.ece_platt": 0.0006, "calibration.slope_platt": 0.98,
@@ -58,6 +70,23 @@ NUMBERS = {
     "risk.auc_5y.image": (0.673, 0.639, 0.707), "risk.auc_5y.hybrid": (0.701, 0.668, 0.734),
     "risk.c_index.image": (0.668, 0.637, 0.699), "risk.c_index.hybrid": (0.693, 0.663, 0.723),
     "risk.top_decile_capture.image": 0.264, "risk.top_decile_capture.hybrid": 0.291,
+    "explain.stage": 4, "explain.window_mm": 16.0, "explain.stride_mm": 8.0, "explain.tolerance_mm": 5.0,
+    "explain.marker_with": 0.9, "explain.marker_without": 0.02, "explain.marker_steps": 120,
+    "explain.marker_n_views": 10, "explain.n_healthy": 60,
+    "explain.pointing_gradcam": (0.41, 0.35, 0.47), "explain.pointing_n_views_gradcam": 380,
+    "explain.pointing_occlusion": (0.72, 0.61, 0.83), "explain.pointing_n_views_occlusion": 78,
+    "explain.pointing_chance": (0.034, 0.03, 0.038), "explain.pointing_within_reach": 0.55,
+    "explain.pointing_untrained": (0.09, 0.06, 0.12), "explain.pointing_brightness": (0.48, 0.42, 0.54),
+    "explain.pointing_lowest_kind": "asymmetry", "explain.pointing_lowest_gradcam": (0.2, 0.1, 0.3),
+    "explain.energy_gradcam": (0.04, 0.03, 0.05), "explain.energy_occlusion": (0.14, 0.1, 0.18),
+    "explain.energy_chance": (0.012, 0.01, 0.014),
+    "explain.pointing_lookalike": (0.31, 0.2, 0.43), "explain.pointing_n_lookalikes": 55,
+    "explain.marker_auc_shortcut_marked": (0.95, 0.93, 0.97),
+    "explain.marker_auc_shortcut_plain": (0.58, 0.53, 0.63),
+    "explain.marker_pointing_shortcut_occlusion": (1.0, 0.7, 1.0),
+    "explain.marker_pointing_sound_occlusion": (0.1, 0.0, 0.3),
+    "explain.marker_energy_shortcut_occlusion": (0.46, 0.4, 0.5),
+    "explain.marker_energy_sound_occlusion": (0.02, 0.0, 0.04),
     "pitfalls.enriched_test_set.reported": (0.947, 0.931, 0.963),
     "pitfalls.enriched_test_set.true": (0.781, 0.744, 0.818),
     "pitfalls.enriched_test_set.guard_fired": True,
@@ -164,6 +193,17 @@ def roc() -> pd.DataFrame:
         {"false_positive_rate": x, "sensitivity": y, "ci_low": np.clip(y - 0.06, 0, 1),
          "ci_high": np.clip(y + 0.05, 0, 1), "curve": "network"}
     )  # fmt: skip
+
+
+def ladder() -> pd.DataFrame:
+    rows = [
+        ("told where", "ceiling", 0.956, 0.943, 0.968),
+        ("network", "model", 0.781, 0.744, 0.818),
+        ("texture", "floor", 0.664, 0.625, 0.703),
+        ("density", "floor", 0.548, 0.507, 0.589),
+        ("age", "floor", 0.562, np.nan, np.nan),
+    ]
+    return pd.DataFrame(rows, columns=["observer", "role", "estimate", "ci_low", "ci_high"])
 
 
 def percentiles() -> pd.DataFrame:
@@ -286,9 +326,41 @@ def contact() -> pd.DataFrame:
     )  # fmt: skip
 
 
+def overlays() -> pd.DataFrame:
+    """Two pictures in a row, the second of which there is not."""
+    at = [0, 0, 0, None, None, None]
+    return pd.DataFrame(
+        {"image": at, "overlay": [None, 1, 2, None, None, None],
+         "title": ["found, 12 mm, 99%", "Grad-CAM: hit", "occlusion: miss", None, None, None],
+         "row_title": ["mass", *[None] * 5], "outline_row": [None, 100, 100, None, None, None],
+         "outline_column": at, "outline_radius": [None, 12, 12, None, None, None],
+         "peak_row": [None, 104.0, 180.5, None, None, None], "peak_column": [None, 9, 40, None, None, None]}
+    )  # fmt: skip
+
+
+def shares() -> pd.DataFrame:
+    rows = [
+        ("", "all", "Grad-CAM", 0.41, 0.35, 0.47, 0.034),
+        ("", "all", "occlusion", 0.72, 0.61, 0.83, 0.036),
+        ("Kind", "mass", "Grad-CAM", 0.5, 0.4, 0.6, 0.04),
+        ("Kind", "mass", "occlusion", np.nan, np.nan, np.nan, np.nan),
+    ]
+    return pd.DataFrame(
+        rows, columns=["group", "level", "series", "estimate", "ci_low", "ci_high", "chance"]
+    )
+
+
 def figures(store_path: Path) -> dict[str, tuple]:
     """Every figure of the paper: name -> (size, columns, panels of (plot, data, options))."""
-    c, f, m, t, o = plots_cohort, plots_flow, plots_model, plots_triage, plots_outcome
+    c, d, e, f, m, t, o = (
+        plots_cohort,
+        plots_detection,
+        plots_explain,
+        plots_flow,
+        plots_model,
+        plots_triage,
+        plots_outcome,
+    )
     double = figure_size("double", 0.3)
     return {
         "01_world_targets": (figure_size("single", 0.68), 1, [(c.world_targets, world_targets(), {})]),
@@ -304,6 +376,7 @@ def figures(store_path: Path) -> dict[str, tuple]:
             "labels": {"network": "network, AUC 0.78 (0.74–0.82)"},
             "points": [{"label": "readers", "sensitivity": 0.872, "specificity": 0.891,
                         "sensitivity_low": 0.823, "sensitivity_high": 0.917}]})]),
+        "04_detection_ladder": (figure_size("single", 0.5), 1, [(d.auc_ladder, ladder(), {})]),
         "06_calibration_reliability": (figure_size("single", 0.8), 1, [
             (m.reliability, reliability(), {"per": 1000})]),
         "07_triage_percentiles": (figure_size("single", 0.8), 1, [
@@ -318,6 +391,13 @@ def figures(store_path: Path) -> dict[str, tuple]:
         "09_risk_auc": (figure_size("single", 0.55), 1, [(m.auc_bars, risk_auc(), {})]),
         "09_risk_incidence": (figure_size("single", 0.7), 1, [
             (o.cumulative_incidence, incidence(), {"group_title": "predicted risk"})]),
+        "10_explanations_maps": (figure_size("double", 1.1), 1, [
+            (e.overlay_sheet, overlays(), {"store_path": str(store_path), "columns": 6})]),
+        "10_explanations_localisation": (figure_size("double", 0.46), 2, [
+            (e.shares_by_group, shares(), {"title": "Points at the lesion"}),
+            (e.shares_by_group, shares(), {"label_rows": False, "label_series": False, "limit": 0.8})]),
+        "10_explanations_marker": (figure_size("double", 0.225), 1, [
+            (e.overlay_sheet, overlays(), {"store_path": str(store_path), "columns": 6})]),
         "11_pitfalls_data_enriched": (figure_size("single", 0.42), 1, [
             (o.pitfall_dumbbell, pitfalls(), {})]),
         "11_pitfalls_data_composition": (figure_size("double", 0.32), 2, [

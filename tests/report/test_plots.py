@@ -7,9 +7,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from mammolab.errors import InputError
+from mammolab.errors import InputError, MissingInput
 from mammolab.pipeline.redraw import decode_data, encode_data
-from mammolab.report import plots_cohort, plots_flow, plots_model, plots_outcome, plots_triage
+from mammolab.report import (
+    plots_cohort,
+    plots_detection,
+    plots_explain,
+    plots_flow,
+    plots_model,
+    plots_outcome,
+    plots_triage,
+)
 from mammolab.report.numbers import required_figures
 
 
@@ -103,6 +111,44 @@ def test_the_contact_sheet_shows_the_store(fabricate, tmp_path):
     )
 
 
+def test_a_map_lies_over_its_image_with_its_outline_and_peak(fabricate, tmp_path):
+    path = fabricate.store(tmp_path / "images.npy")
+    data = fabricate.overlays()
+    ax = plots_explain.overlay_sheet(axes(), data, store_path=str(path), columns=3)
+    plain, below, over = ax.images[0], ax.images[1], ax.images[2]
+    store = np.load(path)
+    np.testing.assert_array_equal(below.get_array(), store[0])
+    np.testing.assert_array_equal(over.get_array(), store[1])
+    assert below.get_extent() == over.get_extent() != plain.get_extent()
+    left, _, _, top = below.get_extent()
+    assert len(ax.patches) == 2 and ax.patches[0].radius == 12
+    assert ax.patches[0].center == (left + 0.5 + 0, top + 0.5 + 100)
+    crosses = [line.get_xydata()[0] for line in ax.lines]
+    np.testing.assert_allclose(crosses[0], (left + 0.5 + 9, top + 0.5 + 104))
+    # What draws no attention is clear, and more attention never covers less.
+    alpha = plots_explain.HEAT(np.linspace(0, 1, 256))[:, 3]
+    assert alpha[0] == 0 and (np.diff(alpha) >= 0).all() and alpha[-1] < 1
+    with pytest.raises(MissingInput, match="shows images of .*nowhere.npy"):
+        plots_explain.overlay_sheet(axes(), data, str(tmp_path / "nowhere.npy"), 3)
+
+
+def test_each_share_is_drawn_once_with_its_chance(fabricate):
+    data = fabricate.shares()
+    ax = plots_explain.shares_by_group(axes(), data)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["all", "mass"]
+    dots = [
+        line.get_xdata()[0]
+        for line in ax.lines
+        if line.get_marker() == "o" and len(line.get_xdata()) == 1
+    ]
+    np.testing.assert_allclose(dots, data["estimate"])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "Grad-CAM",
+        "occlusion",
+        "chance",
+    ]
+
+
 def test_score_rows_keep_their_total(fabricate):
     data = fabricate.percentiles()
     ax = plots_triage.score_percentiles(axes(), data, threshold_percentile=20)
@@ -135,3 +181,16 @@ def test_every_subgroup_is_written(fabricate):
     assert [label.get_text() for label in ax.get_yticklabels()] == data["subgroup"].tolist()
     words = {text.get_text() for text in ax.texts}
     assert set(data["group"]) - {""} <= words
+
+
+def test_an_unknown_role_is_named(fabricate):
+    with pytest.raises(InputError, match="no role roof; roles are ceiling, model, floor"):
+        plots_detection.auc_ladder(axes(), fabricate.ladder().replace("ceiling", "roof"))
+
+
+def test_an_observer_without_an_interval_is_still_drawn(fabricate):
+    data = fabricate.ladder()
+    ax = plots_detection.auc_ladder(axes(), data)
+    dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() not in ("None", "")]
+    np.testing.assert_array_equal(dots, data["estimate"])
+    assert [text.get_text() for text in ax.texts][1:][-1] == "0.56"

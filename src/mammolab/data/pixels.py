@@ -5,6 +5,7 @@ inversion of MONOCHROME1 -> chest wall to the left -> isotropic area averaging a
 """
 
 import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from mammolab.data.grey import stored_values, to_grey
@@ -22,6 +24,7 @@ from mammolab.data.header import (
     read_mammogram,
     spacing_mm_of,
 )
+from mammolab.errors import InputError
 
 # Part of the hash: raise it when the same settings would give other pixels.
 ORDER = "1: modality, VOI, invert, flip, area average, pad, uint8"
@@ -47,6 +50,84 @@ class Conversion:
     spacing_mm: float
     crop: str
     preprocessing_hash: str
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Which part of the source went where in the result, as the column `crop` records it.
+
+    Attributes
+    ----------
+    source_rows, source_columns : size of the source in pixels.
+    scale : side of the source's pixels over the result's.
+    top, bottom : rows of the scaled source that were kept; bottom is the first one left out.
+    width : its columns that were kept, counted from the chest wall.
+    at_row : row of the result in which the first one kept lies.
+    """
+
+    source_rows: int
+    source_columns: int
+    scale: float
+    top: int
+    bottom: int
+    width: int
+    at_row: int
+
+    def __str__(self) -> str:
+        return (
+            f"source {self.source_rows}x{self.source_columns} scale {self.scale:.6g} "
+            f"rows {self.top}:{self.bottom} columns 0:{self.width} at row {self.at_row}"
+        )
+
+    @classmethod
+    def read(cls, text: str) -> "Crop":
+        """Read what `str` wrote.
+
+        Raises
+        ------
+        InputError : the text has another shape.
+
+        Examples
+        --------
+        >>> str(Crop.read("source 256x208 scale 1 rows 0:256 columns 0:208 at row 0"))
+        'source 256x208 scale 1 rows 0:256 columns 0:208 at row 0'
+        """
+        found = _CROP.fullmatch(str(text))
+        if found is None:
+            raise InputError(f"column crop holds {text!r}, which is no record of a conversion.")
+        rows, columns, scale, top, bottom, width, at_row = found.groups()
+        return cls(
+            *map(int, (rows, columns)), float(scale), *map(int, (top, bottom, width, at_row))
+        )
+
+    @property
+    def source_shape(self) -> tuple[int, int]:
+        """Rows and columns of the source."""
+        return self.source_rows, self.source_columns
+
+    def place(
+        self, row: ArrayLike, column: ArrayLike, flipped: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Where points of the source lie in the result.
+
+        Parameters
+        ----------
+        row, column : in pixels of the source; pixel (0, 0) is centred on (0, 0).
+        flipped : whether the source was mirrored (column `flipped` of table `images`).
+
+        Returns
+        -------
+        Row and column in pixels of the result, alike; outside of it where the point was cut off.
+        """
+        row, column = np.asarray(row, float), np.asarray(column, float)
+        if flipped:
+            column = self.source_columns - 1 - column
+        # A pixel of the result covers 1 / scale of the source's, corner upon corner.
+        down = (row + 0.5) * self.scale - 0.5
+        return down - self.top + self.at_row, (column + 0.5) * self.scale - 0.5
+
+
+_CROP = re.compile(r"source (\d+)x(\d+) scale (\S+) rows (\d+):(\d+) columns 0:(\d+) at row (\d+)")
 
 
 def preprocessing_hash(rows: int, columns: int, spacing_mm: float | None) -> str:
@@ -136,11 +217,7 @@ def _place(grey: np.ndarray, rows: int, columns: int, scale: float) -> tuple[np.
     pad_top = (rows - height) // 2
     placed = np.zeros((rows, columns), np.float32)
     placed[pad_top : pad_top + height, :width] = scaled[top : top + height, :width]
-    crop = (
-        f"source {grey.shape[0]}x{grey.shape[1]} scale {scale:.6g} "
-        f"rows {top}:{top + height} columns 0:{width} at row {pad_top}"
-    )
-    return placed, crop
+    return placed, str(Crop(*grey.shape, scale, top, top + height, width, pad_top))
 
 
 def area_average(image: np.ndarray, scale: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A training run on disk after each epoch, so that a kill costs an epoch and changes nothing."""
+"""The state of a training run, on disk after each epoch: a kill costs one and changes nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 
-from mammolab.errors import InputError
+from mammolab.errors import InputError, unknown_name
 from mammolab.files import write_json, write_whole
 from mammolab.model.network import ResNet18
 
@@ -67,6 +67,50 @@ class TrainingState:
     steps: list[dict[str, float]] = field(default_factory=list)
     best: ResNet18 | None = None
     best_epoch: int = 0
+
+    def end_step(self, loss: float, gradient_norm: float) -> None:
+        """Record a gradient step, before the optimiser takes it.
+
+        Raises
+        ------
+        InputError
+            When the loss or its gradient is not finite.
+        """
+        row = {
+            "step": len(self.steps) + 1,
+            "loss": loss,
+            "learning_rate": self.schedule.get_last_lr()[0],
+            "gradient_norm": gradient_norm,
+        }
+        _require_finite(row, f"step {row['step']}; lower learning_rate")
+        self.steps.append(row)
+
+    def end_epoch(self, measured: dict[str, float], select_by: str, n_steps: int) -> None:
+        """Record an epoch of `n_steps` and keep its average where it is the best so far.
+
+        Raises
+        ------
+        InputError
+            When `measured` lacks `select_by`, or holds a number that is not finite.
+        """
+        if select_by not in measured:
+            raise unknown_name("metric of measure", select_by, measured)
+        row = {
+            "epoch": len(self.epochs) + 1,
+            "steps": len(self.steps),
+            "loss": float(np.mean([step["loss"] for step in self.steps[-n_steps:]])),
+            "learning_rate": self.schedule.get_last_lr()[0],
+            **{name: float(value) for name, value in measured.items()},
+        }
+        _require_finite(row, f"epoch {row['epoch']}")
+        self.epochs.append(row)
+        if self.best is None or row[select_by] > self.epochs[self.best_epoch - 1][select_by]:
+            self.best, self.best_epoch = copy.deepcopy(self.average.module), row["epoch"]
+
+    def summary(self, select_by: str) -> str:
+        """Say in a line how the last epoch went."""
+        row = self.epochs[-1]
+        return f"loss {row['loss']:.3f}, {select_by.replace('_', ' ')} {row[select_by]:.3f}"
 
     def save(self, resume: Resume, identity: dict[str, object]) -> None:
         """Write the state after an epoch; the state of the epoch before is removed."""
@@ -153,6 +197,11 @@ def digest_weights(network: ResNet18) -> str:
     for name, tensor in network.state_dict().items():
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def _require_finite(row: dict[str, float], when: str) -> None:
+    if bad := [f"{name} is {value}" for name, value in row.items() if not np.isfinite(value)]:
+        raise InputError(f"{', '.join(bad)} at {when}.")
 
 
 def _random_states(generator: torch.Generator) -> dict[str, torch.Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -11,7 +10,6 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
-from mammolab.errors import InputError, unknown_name
 from mammolab.model.augment import (
     Augmentation,
     apply_changes,
@@ -123,15 +121,7 @@ def train(
     balancing = class_weights(label, weight) if config.balance == "loss" else None
     loss_of = training_loss(config.loss, balancing)
 
-    network = ResNet18(network_config)
-    if start is not None:
-        _go_on_from(network, start)
-    network.recompute = config.recompute
-    network = network.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    network, optimizer = fabric.setup(network, optimizer)
+    network, optimizer = fabric.setup(*_network_and_optimizer(network_config, config, start))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer.optimizer,
         config.learning_rate,
@@ -143,17 +133,17 @@ def train(
         use_buffers=True,
     )
     state = TrainingState(network.module, optimizer.optimizer, schedule, average, rng, generator)
+    identity = {
+        "network": asdict(network_config),
+        "training": asdict(config),
+        "augmentation": asdict(augmentation),
+        "select_by": select_by,
+        "image_size": list(store.shape[1:]),
+        "table": digest_table(table),
+        "start": None if start is None else digest_weights(start),
+        "seed": seed,
+    }
     if resume is not None:
-        identity = {
-            "network": asdict(network_config),
-            "training": asdict(config),
-            "augmentation": asdict(augmentation),
-            "select_by": select_by,
-            "image_size": list(store.shape[1:]),
-            "table": digest_table(table),
-            "start": None if start is None else digest_weights(start),
-            "seed": seed,
-        }
         state.load(resume, identity)
     pieces = config.pieces(fabric.global_rank)
 
@@ -165,7 +155,7 @@ def train(
             config.balance, label, weight, config.batch_size, config.steps_per_epoch, rng
         ):
             changes = draw_changes(augmentation, views * len(batch), generator)
-            step_loss = torch.zeros((), device=fabric.device)
+            batch_loss = torch.zeros((), device=fabric.device)
             for i, piece in enumerate(pieces):
                 images = fabric.to_device(load_images(store, rows[batch[piece]]))  # (n, v, h, w)
                 mine = changes.part(slice(views * piece.start, views * piece.stop))
@@ -174,49 +164,26 @@ def train(
                     logit = network(images)  # (n,)
                     loss = loss_of(logit.float(), fabric.to_device(target[batch[piece]]))
                     fabric.backward(loss / len(pieces))
-                step_loss += loss.detach() / len(pieces)
+                batch_loss += loss.detach() / len(pieces)
             length = fabric.clip_gradients(
                 network, optimizer, max_norm=config.gradient_norm, error_if_nonfinite=False
             )
-            state.steps.append(
-                {
-                    "step": len(state.steps) + 1,
-                    "loss": fabric.all_reduce(step_loss, reduce_op="mean").item(),
-                    "learning_rate": schedule.get_last_lr()[0],
-                    "gradient_norm": length.item(),
-                }
+            state.end_step(
+                loss=fabric.all_reduce(batch_loss, reduce_op="mean").item(),
+                gradient_norm=length.item(),
             )
-            _require_finite(state.steps[-1], f"step {len(state.steps)}; lower learning_rate")
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
             average.update_parameters(network.module)
         average.eval()
-        losses = [step["loss"] for step in state.steps[-config.steps_per_epoch :]]
-        state.epochs.append(
-            {
-                "epoch": epoch,
-                "steps": epoch * config.steps_per_epoch,
-                "loss": float(np.mean(losses)),
-                "learning_rate": schedule.get_last_lr()[0],
-                **{name: float(value) for name, value in measure(average.module).items()},
-            }
-        )
-        if select_by not in state.epochs[-1]:
-            raise unknown_name("metric of measure", select_by, state.epochs[-1])
-        _require_finite(state.epochs[-1], f"epoch {epoch}")
-        best = state.epochs[state.best_epoch - 1] if state.best is not None else None
-        if best is None or state.epochs[-1][select_by] > best[select_by]:
-            state.best, state.best_epoch = copy.deepcopy(average.module), epoch
+        state.end_epoch(measure(average.module), select_by, config.steps_per_epoch)
         if resume is not None:
             if fabric.is_global_zero:
                 state.save(resume, identity)
             fabric.barrier()
-        fabric.print(
-            f"[progress] epoch {epoch}/{config.epochs} "
-            f"loss {state.epochs[-1]['loss']:.3f}, "
-            f"{select_by.replace('_', ' ')} {state.epochs[-1][select_by]:.3f}"
-        )
+        fabric.print(f"[progress] epoch {epoch}/{config.epochs} {state.summary(select_by)}")
+
     if resume is not None and fabric.is_global_zero:
         remove_state(resume)
     return TrainingResult(
@@ -227,14 +194,19 @@ def train(
     )
 
 
-def _go_on_from(network: ResNet18, start: ResNet18) -> None:
-    """Copy the weights of `start`; the head too where it means the same."""
-    weights = start.state_dict()
-    load_trunk(network, weights, "The weights to start from")
-    if (start.config.views, start.config.pooling) == (network.config.views, network.config.pooling):
-        network.load_state_dict(weights)
-
-
-def _require_finite(row: dict[str, float], when: str) -> None:
-    if bad := [f"{name} is {value}" for name, value in row.items() if not np.isfinite(value)]:
-        raise InputError(f"{', '.join(bad)} at {when}.")
+def _network_and_optimizer(
+    network_config: NetworkConfig, config: TrainingConfig, start: ResNet18 | None
+) -> tuple[ResNet18, torch.optim.Optimizer]:
+    network = ResNet18(network_config)
+    if start is not None:
+        weights = start.state_dict()
+        load_trunk(network, weights, "The weights to start from")
+        head = ("views", "pooling")
+        if all(getattr(start.config, name) == getattr(network_config, name) for name in head):
+            network.load_state_dict(weights)
+    network.recompute = config.recompute
+    network = network.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    return network, optimizer

@@ -79,7 +79,16 @@ STAGES: dict[str, Stage] = {
     ),
     "04_detection": Stage(
         "How well does a network trained on single images find cancer?",
-        inputs=("cohort", "images", "images.npy"),
+        inputs=(
+            "cohort",
+            "patients",
+            "images",
+            "images.npy",
+            # for the ceiling alone, once all is trained and scored
+            "truth/truth_exams.parquet",
+            "truth/truth_lesions.parquet",
+            "numbers/01_world.json",
+        ),
         outputs=(
             "predictions_detection",
             "models/detector/model.safetensors",
@@ -87,7 +96,7 @@ STAGES: dict[str, Stage] = {
             "results_04_detection",
         ),
         threads=MANY,
-        figures=("training", "roc"),
+        figures=("training", "roc", "ladder"),
     ),
     "06_calibration": Stage(
         "How does one get from balanced batches back to real incidence?",
@@ -134,6 +143,24 @@ STAGES: dict[str, Stage] = {
         figures=("auc", "incidence"),
         sources=("paper/published.csv", "src/mammolab/risk/gail_constants.json"),
     ),
+    "10_explanations": Stage(
+        "Where does the network look, and is the lesion there?",
+        inputs=(
+            "cohort",
+            "patients",
+            "exams",
+            "images",
+            "images.npy",
+            "predictions_detection",
+            "models/detector/model.safetensors",
+            "models/detector/config.json",
+            "truth/truth_exams.parquet",
+            "truth/truth_lesions.parquet",
+        ),
+        outputs=("explanation_tiles.npy", "results_10_explanations"),
+        threads=MANY,
+        figures=("maps", "localisation", "marker"),
+    ),
     "11_pitfalls_data": Stage(
         "How does one fool oneself with data?",
         inputs=("cohort", "images", "images.npy", "predictions_calibrated"),
@@ -157,6 +184,7 @@ STAGES: dict[str, Stage] = {
                     "07_triage",
                     "08_subgroups",
                     "09_risk",
+                    "10_explanations",
                     "11_pitfalls_data",
                 )
             ),
@@ -262,6 +290,16 @@ def with_ancestors(wanted: tuple[str, ...], chapters: list[str]) -> set[str]:
 
 
 def inputs_of(chapter: str, chapters: list[str]) -> list[str]:
-    """Return what a chapter reads in a run of `chapters` (the markers of absent chapters drop)."""
-    absent = {done_marker(other) for other in STAGES if other not in chapters}
+    """Return what a chapter reads in a run of `chapters`.
+
+    What absent chapters make is left out, such as the truth behind exports of one's own; raw
+    exports are there all the same.
+    """
+    absent = {
+        artefact
+        for other in STAGES
+        if other not in chapters
+        for artefact in outputs_of(other)
+        if not artefact.startswith("raw/")
+    }
     return [artefact for artefact in STAGES[chapter].inputs if artefact not in absent]

@@ -1,0 +1,1 @@
+"""Where a network looks: attribution maps, held against what is known to be in the image."""
