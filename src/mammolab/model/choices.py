@@ -111,8 +111,8 @@ def choice_panels(
     Raises
     ------
     InputError
-        When `steps` does not divide, `batch_size` is none of the lecture's, or a share is outside
-        (0, 1].
+        When `steps` does not divide, `batch_size` is none of the lecture's, a share is outside
+        (0, 1], or there are no random or no pre-trained weights to compare.
     """
     if points % 2 or steps % points or share_steps % points:
         raise InputError(
@@ -123,6 +123,13 @@ def choice_panels(
         raise InputError(f"batch_size is {batch_size}; the study compares {BATCH_SIZES}.")
     if bad := [share for share in shares if not 0 < share <= 1]:
         raise InputError(f"shares must be above 0 and at most 1; got {', '.join(map(str, bad))}.")
+
+    pretrained = [name for name in (initialisation, *compared_with) if name != "random"]
+    if not pretrained or "random" not in (initialisation, *compared_with):
+        raise InputError(
+            f"The first weights ({', '.join((initialisation, *compared_with))}) must include "
+            "random ones and pre-trained ones."
+        )
 
     def training(n_steps: int = steps, size: int = batch_size,
                  balance: str = "sampler") -> TrainingConfig:  # fmt: skip
@@ -178,9 +185,11 @@ def choice_panels(
     panels = [
         Panel(
             "initialisation", "First weights", first,
-            tuple(Contrast(f"{initialisation}_over_{name}", "base", first[name],
-                           f"{initialisation} against {name} first weights")
-                  for name in compared_with if name != initialisation),
+            tuple(
+                Contrast("pretrained_over_random" if number == 0 else f"{name}_over_random",
+                         first[name], first["random"], f"{name} against random first weights")
+                for number, name in enumerate(pretrained)
+            ),
         ),
         Panel(
             "batch", "Batch size",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -141,7 +142,8 @@ def train_way(data: StudyData, way: Way, seed: int, curve: bool = False) -> Trai
     result = _train(store, training, way, measure, np.random.default_rng([seed, 5]))
     seconds = time.monotonic() - start - spent
     wanted = ["steps", "loss", "dev_auc"]
-    return Trained(score(result.network), result.history.reindex(columns=wanted), seconds)
+    scores = score(result.network).rename("score")
+    return Trained(scores, result.history.reindex(columns=wanted), seconds)
 
 
 def run_study(
@@ -180,7 +182,8 @@ def run_study(
             kept = folder / f"{_digest(identity)}.json"
             one = _read(kept, data)
             if one is None:
-                one = train_way(data, way, seed, with_curve)
+                with redirect_stdout(None):  # its epochs would drown the study's own progress
+                    one = train_way(data, way, seed, with_curve)
                 _keep(kept, one, identity)
             trained[name, seed] = one
             done += 1
