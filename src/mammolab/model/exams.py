@@ -119,6 +119,57 @@ def input_rows(table: pd.DataFrame, views: int) -> np.ndarray:
     return table[columns].to_numpy(np.int64)
 
 
+def selection_exams(
+    cohort: pd.DataFrame, scorable: set[str], n_negatives: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Draw the dev exams on which networks are compared: every cancer, and some of the others.
+
+    Parameters
+    ----------
+    cohort : DataFrame
+        Table `cohort`; recall says which cancers readers caught.
+    scorable : set of str
+        exam_id of the exams that have images to score.
+    n_negatives : int
+        Exams without cancer, drawn at random; all where there are fewer.
+    rng : numpy Generator
+
+    Returns
+    -------
+    DataFrame
+        exam_id, patient_id, label (bool: cancer within a year), caught (bool: a reader recalled
+        it), weight (sampling weight; the negatives drawn stand for all of dev's, so that cancers
+        stay as rare as they are).
+
+    Raises
+    ------
+    InputError
+        When dev holds no cancer that readers caught, or no exam without cancer.
+    """
+    dev = cohort[(cohort["split"] == "dev") & cohort["exam_id"].isin(scorable)]
+    cancer = dev["cancer_within_1y"].to_numpy(bool)
+    if not (cancer & dev["recall"].to_numpy(bool)).any() or cancer.all():
+        raise InputError(
+            f"The development set holds {cancer.sum()} cancers and {(~cancer).sum()} other exams "
+            "with pixels; selection needs both, and a cancer that a reader recalled."
+        )
+    negatives = np.flatnonzero(~cancer)
+    n_drawn = min(n_negatives, len(negatives))
+    drawn = rng.choice(negatives, n_drawn, replace=False)
+    exams = dev.iloc[np.sort(np.concatenate([np.flatnonzero(cancer), drawn]))]
+    label = exams["cancer_within_1y"].to_numpy(bool)
+    weight = exams["sampling_weight"].to_numpy(float)
+    return pd.DataFrame(
+        {
+            "exam_id": exams["exam_id"].to_numpy(),
+            "patient_id": exams["patient_id"].to_numpy(),
+            "label": label,
+            "caught": label & exams["recall"].to_numpy(bool),
+            "weight": np.where(label, weight, weight * len(negatives) / n_drawn),
+        }
+    )
+
+
 def selection_metrics(
     store: np.ndarray,
     labelled: pd.DataFrame,
@@ -153,28 +204,14 @@ def selection_metrics(
     InputError
         When dev holds no cancer that readers caught, or no exam without cancer.
     """
-    dev = cohort[(cohort["split"] == "dev") & cohort["exam_id"].isin(labelled["exam_id"])]
-    cancer = dev["cancer_within_1y"].to_numpy(bool)
-    if not (cancer & dev["recall"].to_numpy(bool)).any() or cancer.all():
-        raise InputError(
-            f"The development set holds {cancer.sum()} cancers and {(~cancer).sum()} other exams "
-            "with pixels; selection needs both, and a cancer that a reader recalled."
-        )
-    negatives = np.flatnonzero(~cancer)
-    n_drawn = min(n_negatives, len(negatives))
-    drawn = rng.choice(negatives, n_drawn, replace=False)
-    exams = dev.iloc[np.sort(np.concatenate([np.flatnonzero(cancer), drawn]))]
-    exams = exams.set_index("exam_id")
-    scored = labelled[labelled["exam_id"].isin(exams.index)]
-    label = exams["cancer_within_1y"].to_numpy(bool)
-    caught = label & exams["recall"].to_numpy(bool)
-    # The negatives drawn stand for all of dev's, so that cancers stay as rare as they are.
-    weight = exams["sampling_weight"].to_numpy(float)
-    weight = np.where(label, weight, weight * len(negatives) / n_drawn)
+    exams = selection_exams(cohort, set(labelled["exam_id"]), n_negatives, rng)
+    scored = labelled[labelled["exam_id"].isin(exams["exam_id"])]
+    label, weight = exams["label"].to_numpy(), exams["weight"].to_numpy()
+    caught = exams["caught"].to_numpy()
 
     def measure(network: ResNet18) -> dict[str, float]:
         logits = score_images(network, store, input_rows(scored, network.config.views))
-        score = exam_scores(scored, logits).reindex(exams.index).to_numpy()
+        score = exam_scores(scored, logits).reindex(exams["exam_id"]).to_numpy()
         ruled_out = ruled_out_at_sensitivity(score, caught, weight, sensitivity)
         return {"dev_auc": auc(score, label, weight), "dev_ruled_out": ruled_out}
 

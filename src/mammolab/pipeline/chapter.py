@@ -69,8 +69,14 @@ class Chapter:
             )
         return read_table(self.paths.table(table), table)
 
-    def read_number(self, key: str) -> float | bool | str | None:
+    def read_number(self, key: str, missing_ok: bool = False) -> float | bool | str | None:
         """Return the value of a number that an earlier chapter left.
+
+        Parameters
+        ----------
+        key : str
+        missing_ok : bool
+            Return None where there is none, as where no truth is known.
 
         Raises
         ------
@@ -82,6 +88,8 @@ class Chapter:
             numbers = json.loads((self.paths.root / marker).read_text(encoding="utf-8"))
             if key in numbers:
                 return numbers[key]["value"]
+        if missing_ok:
+            return None
         raise ValueError(
             f"{self.name} reads the number '{key}', which is in none of its inputs: "
             f"{', '.join(markers) or 'no numbers'}"

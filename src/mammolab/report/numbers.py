@@ -19,6 +19,7 @@ CHAPTER_OF_PREFIX = {
     "cohort": "02_cohort",
     "images": "03_images",
     "detection": "04_detection",
+    "choices": "05_training_choices",
     "calibration": "06_calibration",
     "triage": "07_triage",
     "subgroups": "08_subgroups",
