@@ -5,6 +5,7 @@ Run: python scripts/fit_percept.py [--lesions 3000] [--write]
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,12 @@ ROWS, COLUMNS, CONSPICUITY = 256, 208, 4.0  # the demo's
 SEED = 2019
 
 
-def sample(number: int, seed: int) -> tuple[BreastView, Lesion, float]:
-    """Breast, lesion and latent density of one draw; spread wider than in the programme."""
+def sample(number: int, seed: int) -> tuple[list[BreastView], Lesion, float]:
+    """Breast at two exams, lesion, latent density of one draw; spread wider than in the programme."""
     rng = stream([seed, number], "percept")
     kind = KINDS[number % len(KINDS)]
     latent = float(np.clip(rng.normal(0, 1.2), *percept.LATENT_DENSITIES))
-    view = BreastView(
+    first = BreastView(
         breast_seed=int(rng.integers(2**31)),
         exam_seed=int(rng.integers(2**31)),
         laterality="LR"[int(rng.integers(2))],
@@ -43,40 +44,57 @@ def sample(number: int, seed: int) -> tuple[BreastView, Lesion, float]:
         int(rng.integers(2**31)), not kind.startswith("benign"),
         contrast=float(np.clip(rng.normal(0, 0.5), -1.2, 1.2)),
     )  # fmt: skip
-    return view, lesion, latent
+    other = list(VENDORS)[int(rng.integers(len(VENDORS)))]
+    return [first, replace(first, exam_seed=int(rng.integers(2**31)), vendor=other)], lesion, latent
 
 
 def measure(n: int, seed: int) -> dict[str, np.ndarray]:
-    """Measure `n` lesions: kind, diameter_mm, latent_density, contrast, vendor_key, log_cnr [n]."""
+    """Measure `n` lesions, each at two exams of one breast.
+
+    Returns kind, diameter_mm, latent_density, contrast [n] and vendor_key, log_cnr [n, 2].
+    """
     rows = []
     for number in range(n):
-        view, lesion, latent = sample(number, seed)
-        value = percept.measured_log_cnr(view, lesion, ROWS, COLUMNS, CONSPICUITY)
-        rows.append((lesion.kind, lesion.diameter_mm, latent, lesion.contrast, view.vendor, value))
+        views, lesion, latent = sample(number, seed)
+        values = [
+            percept.measured_log_cnr(view, lesion, ROWS, COLUMNS, CONSPICUITY) for view in views
+        ]
+        vendors = [view.vendor for view in views]
+        rows.append((lesion.kind, lesion.diameter_mm, latent, lesion.contrast, vendors, values))
     names = ("kind", "diameter_mm", "latent_density", "contrast", "vendor_key", "log_cnr")
     return {name: np.array(values) for name, values in zip(names, zip(*rows), strict=True)}
 
 
 def fit(measured: dict[str, np.ndarray]) -> dict:
-    """Least squares within each kind; vendor offsets are against the first vendor."""
+    """Least squares within each kind; vendor offsets are against the first vendor.
+
+    What is left is split in two: the covariance between two exams of a lesion lasts, the rest is
+    drawn afresh at each.
+    """
     kinds = {}
     for kind in KINDS:
         here = measured["kind"] == kind
         terms = percept.design(
             *(measured[name][here] for name in ("diameter_mm", "latent_density", "contrast"))
         )
-        vendors = [measured["vendor_key"][here] == key for key in VENDORS]
-        matrix = np.column_stack([terms, *vendors[1:]])
-        outcome = measured["log_cnr"][here]
+        vendor_key = measured["vendor_key"][here].T.ravel()  # all first exams, then all second ones
+        matrix = np.column_stack(
+            [np.vstack([terms, terms]), *(vendor_key == key for key in list(VENDORS)[1:])]
+        )
+        outcome = measured["log_cnr"][here].T.ravel()
         solution, *_ = np.linalg.lstsq(matrix, outcome, rcond=None)
         residual = outcome - matrix @ solution
+        variance = residual @ residual / (len(residual) - matrix.shape[1])
+        first, second = np.split(residual, 2)
+        lasting = np.clip(first @ second / len(first), 0, variance)
         n_terms = len(percept.TERMS)
         offsets = np.r_[0.0, solution[n_terms:]]
         kinds[kind] = {
             "n": int(here.sum()),
             "terms": dict(zip(percept.TERMS, solution[:n_terms].round(4).tolist(), strict=True)),
             "vendors": dict(zip(VENDORS, offsets.round(4).tolist(), strict=True)),
-            "residual_sd": round(float(residual.std(ddof=matrix.shape[1])), 4),
+            "lasting_sd": round(float(np.sqrt(lasting)), 4),
+            "fresh_sd": round(float(np.sqrt(variance - lasting)), 4),
             "r_squared": round(1 - float(residual.var() / outcome.var()), 4),
         }
     return kinds
@@ -84,8 +102,8 @@ def fit(measured: dict[str, np.ndarray]) -> dict:
 
 def overall_r_squared(measured: dict[str, np.ndarray], kinds: dict) -> float:
     """Share of the variance of all measured values that the kinds' regressions explain."""
-    squares = sum(one["residual_sd"] ** 2 * (one["n"] - 11) for one in kinds.values())
-    return round(1 - float(squares / (measured["log_cnr"].var() * len(measured["kind"]))), 4)
+    left = sum((one["lasting_sd"] ** 2 + one["fresh_sd"] ** 2) * one["n"] for one in kinds.values())
+    return round(1 - float(left / (measured["log_cnr"].var() * len(measured["kind"]))), 4)
 
 
 def main() -> None:
@@ -98,7 +116,7 @@ def main() -> None:
         measured = measure(arguments.lesions, SEED)
     kinds = fit(measured)
     content = {
-        "about": "log CNR = terms + vendor offset by kind; see percept.log_cnr, fit_percept.py",
+        "about": "log CNR = terms + vendor offset by kind, and its scatter; see percept, fit_percept.py",
         "rows": ROWS,
         "columns": COLUMNS,
         "conspicuity": CONSPICUITY,

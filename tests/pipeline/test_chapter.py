@@ -58,6 +58,20 @@ def test_numbers_carry_their_provenance(chapter, toy):
     assert set(chapter.inputs) == {"raw/a.txt"}
 
 
+def test_a_number_of_an_earlier_chapter_is_read(toy, chapter):
+    (toy.build / "b.txt").write_text("3")
+    (toy.build / "numbers").mkdir()
+    left = {"third.rows": {"value": 256}, "third.name": {"value": "oak"}}
+    (toy.build / "numbers" / "03_third.json").write_text(json.dumps(left))
+    last = open_chapter("20_manuscript", {"run_dir": "build/demo", "seed": 7})
+    assert last.read_number("third.rows") == 256
+    assert last.read_number("third.name") == "oak"
+    with pytest.raises(ValueError, match="'third.none', which is in none .* numbers/03_third.json"):
+        last.read_number("third.none")
+    with pytest.raises(ValueError, match="none of its inputs: no numbers"):
+        chapter.read_number("third.rows")
+
+
 def test_random_streams_go_by_purpose(chapter):
     first = chapter.rng("bootstrap").random(3)
     chapter.rng("other").random(1000)
@@ -153,6 +167,9 @@ def test_graph_is_whole():
     own = graph.chapters_of_run(own_raw=True)
     assert "numbers/01_world.json" not in graph.inputs_of("20_manuscript", own)
     assert "raw/export.json" in graph.inputs_of("20_manuscript", own)
+    of_detection = graph.inputs_of("04_detection", own)
+    assert "images.npy" in of_detection
+    assert not any(name.startswith(("truth/", "numbers/")) for name in of_detection)
     truth = [name for chapter in own for name in graph.inputs_of(chapter, own) if "truth" in name]
     assert truth == []
 

@@ -12,10 +12,12 @@ import pandas as pd
 from mammolab.paths import RunPaths
 from mammolab.report import (
     plots_cohort,
+    plots_detection,
     plots_explain,
     plots_flow,
     plots_model,
     plots_outcome,
+    plots_study,
     plots_triage,
 )
 from mammolab.report.frames import composition, percentile_bins, year_shares
@@ -46,6 +48,20 @@ NUMBERS = {
     "risk.exclude_first_years": 1, "risk.n_components": 40, "risk.min_follow_up_years": 3,
     "images.n_files": 16502, "images.n_ok": 16398, "images.n_rejected": 104,
     "detection.auc": (0.781, 0.744, 0.818), "detection.auc_single_image": 0.734,
+    "detection.auc_baseline_age": (0.562, 0.521, 0.603), "detection.auc_baseline_density": (0.548, 0.507, 0.589),
+    "detection.auc_baseline_texture": (0.664, 0.625, 0.703), "detection.nearest_baseline": "texture",
+    "detection.above_baseline": (0.117, 0.072, 0.162), "detection.n_baseline_exams": 1571,
+    "detection.auc_ideal": (0.956, 0.943, 0.968), "detection.below_ideal": (0.175, 0.139, 0.212),
+    "choices.pretrained_over_random": (0.031, -0.012, 0.074), "choices.pretrained_over_random_verdict": "no difference that this study could tell",
+    "choices.batch_24_over_2": (0.031, -0.012, 0.074), "choices.batch_24_over_2_verdict": "no difference that this study could tell",
+    "choices.whole_over_patches": (0.031, -0.012, 0.074), "choices.whole_over_patches_verdict": "no difference that this study could tell",
+    "choices.max_over_mean": (0.031, -0.012, 0.074), "choices.max_over_mean_verdict": "no difference that this study could tell",
+    "choices.balanced_over_nothing": (0.031, -0.012, 0.074), "choices.balanced_over_nothing_verdict": "no difference that this study could tell",
+    "choices.full_over_quarter": (0.031, -0.012, 0.074), "choices.full_over_quarter_verdict": "no difference that this study could tell",
+    "choices.wide_over_narrow": (0.031, -0.012, 0.074), "choices.wide_over_narrow_verdict": "no difference that this study could tell",
+    "choices.single_over_four_views": (0.031, -0.012, 0.074), "choices.single_over_four_views_verdict": "no difference that this study could tell",
+    "choices.more_women": (0.031, -0.012, 0.074), "choices.more_women_verdict": "no difference that this study could tell",
+    "choices.n_ways": 23, "choices.steps": 120, "choices.share_steps": 240, "choices.n_seeds": 2,
     "calibration.expected_over_observed_raw": 61.7, "calibration.ece_raw": 0.3421,
     "calibration.slope_raw": 0.94, "calibration.expected_over_observed_platt": 1.03,
     "calibration.ece_platt": 0.0006, "calibration.slope_platt": 0.98,
@@ -189,6 +205,40 @@ def roc() -> pd.DataFrame:
         {"false_positive_rate": x, "sensitivity": y, "ci_low": np.clip(y - 0.06, 0, 1),
          "ci_high": np.clip(y + 0.05, 0, 1), "curve": "network"}
     )  # fmt: skip
+
+
+def ladder() -> pd.DataFrame:
+    rows = [
+        ("told where", "ceiling", 0.956, 0.943, 0.968),
+        ("network", "model", 0.781, 0.744, 0.818),
+        ("texture", "floor", 0.664, 0.625, 0.703),
+        ("density", "floor", 0.548, 0.507, 0.589),
+        ("age", "floor", 0.562, np.nan, np.nan),
+    ]
+    return pd.DataFrame(rows, columns=["observer", "role", "estimate", "ci_low", "ci_high"])
+
+
+def curves() -> pd.DataFrame:
+    rows = [
+        (way, seed, steps, 0.7 - 0.001 * steps * better, 0.5 + 0.002 * steps * better)
+        for way, better in (("formula", 1.0), ("random", 0.5))
+        for seed in (1, 2)
+        for steps in (30, 60, 90, 120)
+    ]
+    return pd.DataFrame(rows, columns=["way", "seed", "steps", "loss", "dev_auc"])
+
+
+def ways() -> pd.DataFrame:
+    rows = [
+        (label, series, seed, 0.7 + 0.02 * number + 0.01 * (series != "whole images"), 0.66, 0.78)
+        for number, label in enumerate(("2", "10", "24"))
+        for series in ("whole images", "patches first")
+        for seed in (np.nan, 1, 2)
+    ]
+    names = ["label", "series", "seed", "auc", "ci_low", "ci_high"]
+    frame = pd.DataFrame(rows, columns=names)
+    frame.loc[frame["seed"].notna(), ["ci_low", "ci_high"]] = np.nan
+    return frame
 
 
 def percentiles() -> pd.DataFrame:
@@ -337,8 +387,16 @@ def shares() -> pd.DataFrame:
 
 def figures(store_path: Path) -> dict[str, tuple]:
     """Every figure of the paper: name -> (size, columns, panels of (plot, data, options))."""
-    c, f, m, t, o = plots_cohort, plots_flow, plots_model, plots_triage, plots_outcome
-    e = plots_explain
+    c, d, e, f, m, s, t, o = (
+        plots_cohort,
+        plots_detection,
+        plots_explain,
+        plots_flow,
+        plots_model,
+        plots_study,
+        plots_triage,
+        plots_outcome,
+    )
     double = figure_size("double", 0.3)
     return {
         "01_world_targets": (figure_size("single", 0.68), 1, [(c.world_targets, world_targets(), {})]),
@@ -354,6 +412,15 @@ def figures(store_path: Path) -> dict[str, tuple]:
             "labels": {"network": "network, AUC 0.78 (0.74–0.82)"},
             "points": [{"label": "readers", "sensitivity": 0.872, "specificity": 0.891,
                         "sensitivity_low": 0.823, "sensitivity_high": 0.917}]})]),
+        "04_detection_ladder": (figure_size("single", 0.5), 1, [(d.auc_ladder, ladder(), {})]),
+        "05_training_choices_first_weights": (double, 2, [
+            (s.curves_over_steps, curves(), {"value": "loss", "ylabel": "training loss"}),
+            (s.curves_over_steps, curves(), {"value": "dev_auc", "ylabel": "dev AUC"})]),
+        "05_training_choices_choices": (double, 2, [
+            (s.ways_compared, ways(), {"title": "Batch size", "limits": (0.6, 0.9)}),
+            (s.ways_compared, ways().drop(columns="series"), {"title": "Pooling"})]),
+        "05_training_choices_learning": (double, 1, [
+            (s.ways_compared, ways(), {"ceiling": 0.95, "xlabel": "share"})]),
         "06_calibration_reliability": (figure_size("single", 0.8), 1, [
             (m.reliability, reliability(), {"per": 1000})]),
         "07_triage_percentiles": (figure_size("single", 0.8), 1, [

@@ -61,8 +61,12 @@ def test_missing_numbers_are_listed_under_their_chapter():
 
 
 def test_truth_is_not_asked_of_a_real_run():
-    required = {"world.sensitivity", "world.ppv1", "explain.pointing_occlusion"}
+    required = {
+        "world.sensitivity", "detection.auc_ideal", "detection.below_ideal",
+        "explain.pointing_occlusion",
+    }  # fmt: skip
     assert all(map(needs_truth, required))
+    assert not needs_truth("detection.auc_baseline_age")
     assert not needs_truth("explain.marker_auc_shortcut_plain")  # the marker is our own
     assert not needs_truth("pitfalls.enriched_test_set.true")  # an estimate, on women as they come
     check_complete({}, required, truth_known=False)

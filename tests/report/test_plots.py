@@ -11,6 +11,7 @@ from mammolab.errors import InputError, MissingInput
 from mammolab.pipeline.redraw import decode_data, encode_data
 from mammolab.report import (
     plots_cohort,
+    plots_detection,
     plots_explain,
     plots_flow,
     plots_model,
@@ -180,3 +181,16 @@ def test_every_subgroup_is_written(fabricate):
     assert [label.get_text() for label in ax.get_yticklabels()] == data["subgroup"].tolist()
     words = {text.get_text() for text in ax.texts}
     assert set(data["group"]) - {""} <= words
+
+
+def test_an_unknown_role_is_named(fabricate):
+    with pytest.raises(InputError, match="no role roof; roles are ceiling, model, floor"):
+        plots_detection.auc_ladder(axes(), fabricate.ladder().replace("ceiling", "roof"))
+
+
+def test_an_observer_without_an_interval_is_still_drawn(fabricate):
+    data = fabricate.ladder()
+    ax = plots_detection.auc_ladder(axes(), data)
+    dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() not in ("None", "")]
+    np.testing.assert_array_equal(dots, data["estimate"])
+    assert [text.get_text() for text in ax.texts][1:][-1] == "0.56"

@@ -119,6 +119,10 @@ def test_tables_alone(tmp_path):
     assert pd.read_csv(folder / "raw/ehr/exams.csv")["sampling_weight"].isna().all()
     sheet = (folder / "DATASHEET.md").read_text()
     assert "no images were asked for" in sheet and "| images | none |" in sheet
+    assert "no picture was drawn" in sheet
+    said = []  # what images would have been like makes no other export
+    export_world(WorldRequest(30, rows=64, columns=52, images=False), folder, 1, said.append)
+    assert len(said) == 1 and "nothing to do" in said[0]
 
 
 def test_the_command_line_says_what_it_does(monkeypatch, capsys, tmp_path):

@@ -14,7 +14,9 @@ def percept(diameter=10.0, latent=0.0, contrast=0.0, kind="mass", vendor="alder"
     table = np.broadcast_arrays(
         np.array(kind, object), diameter, latent, contrast, np.array(vendor, object)
     )
-    return readers.percept(*(np.atleast_1d(column) for column in table))
+    kind, diameter, latent, contrast, vendor = (np.atleast_1d(column) for column in table)
+    seen = log_cnr(kind, diameter, latent, contrast, vendor)
+    return readers.percept(kind, diameter, latent, seen)
 
 
 def test_percept_is_the_rendered_contrast_to_noise_on_a_line():

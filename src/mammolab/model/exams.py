@@ -1,4 +1,4 @@
-"""Between exams and images: which images are positive, how an exam is scored, how dev selects."""
+"""Between exams and images: what is positive, which rows make an input, how dev selects."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ from mammolab.model.network import ResNet18
 from mammolab.model.score import exam_scores, score_images
 
 IMAGE_COLUMNS = ["image_id", "exam_id", "patient_id", "laterality", "view", "row"]
+# The views of a screening exam, in the order that a four-view network takes them; each with those
+# that stand in for it where it is missing: the other breast's first, then the same breast's.
+STAND_INS = {
+    "row_l_cc": ("row_r_cc", "row_l_mlo", "row_r_mlo"),
+    "row_l_mlo": ("row_r_mlo", "row_l_cc", "row_r_cc"),
+    "row_r_cc": ("row_l_cc", "row_r_mlo", "row_l_mlo"),
+    "row_r_mlo": ("row_l_mlo", "row_r_cc", "row_l_cc"),
+}
 
 
 def image_labels(images: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
@@ -48,6 +56,120 @@ def image_labels(images: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def exam_labels(images: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
+    """Return the exams of the cohort that have a usable view, with the rows of their four views.
+
+    A missing view is stood in for by the same view of the other breast, else by another view of the
+    exam: the network always sees four images, and n_views says how many of them were taken. Of
+    several images of a view the first by image_id counts; other views than CC and MLO do not.
+
+    Parameters
+    ----------
+    images, cohort : DataFrame
+        Tables of those names.
+
+    Returns
+    -------
+    DataFrame
+        One row an exam, sorted: exam_id, patient_id, split, sampling_weight, label (bool: cancer
+        within a year), row_l_cc, row_l_mlo, row_r_cc, row_r_mlo, n_views. Cancers without a
+        recorded side are kept: the label is the exam's.
+    """
+    usable = images[(images["status"] == "ok") & images["view"].isin(["CC", "MLO"])]
+    usable = usable.sort_values("image_id").drop_duplicates(["exam_id", "laterality", "view"])
+    name = "row_" + usable["laterality"].str.lower() + "_" + usable["view"].str.lower()
+    taken = usable.assign(name=name).pivot(index="exam_id", columns="name", values="row")
+    taken = taken.reindex(columns=list(STAND_INS)).astype("Int64")
+    filled = taken.copy()
+    for view, others in STAND_INS.items():
+        for other in others:
+            filled[view] = filled[view].fillna(taken[other])
+    rows = filled.dropna().astype(np.int64).assign(n_views=taken.notna().sum(axis=1))
+    columns = ["exam_id", "patient_id", "split", "sampling_weight", "cancer_within_1y"]
+    exams = cohort.loc[cohort["has_pixels"], columns].merge(rows.reset_index(), on="exam_id")
+    exams["cancer_within_1y"] = exams["cancer_within_1y"].astype(bool)
+    exams = exams.rename(columns={"cancer_within_1y": "label"})
+    return exams.sort_values("exam_id", ignore_index=True)
+
+
+def input_rows(table: pd.DataFrame, views: int) -> np.ndarray:
+    """Return the store's rows behind each input of a network.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `image_labels` or `risk_labels` return it for one view, as `exam_labels` for four.
+    views : {1, 4}
+
+    Returns
+    -------
+    int array, shape (len(table), views)
+
+    Raises
+    ------
+    InputError
+        When the table lacks the columns of that many views.
+    """
+    columns = ["row"] if views == 1 else list(STAND_INS)
+    if missing := [c for c in columns if c not in table.columns]:
+        raise InputError(
+            f"The table lacks {', '.join(missing)}, which a network of {views} view(s) needs; "
+            "image_labels gives tables of images, exam_labels of four-view exams."
+        )
+    return table[columns].to_numpy(np.int64)
+
+
+def selection_exams(
+    cohort: pd.DataFrame, scorable: set[str], n_negatives: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Draw the dev exams on which networks are compared: every cancer, and some of the others.
+
+    Parameters
+    ----------
+    cohort : DataFrame
+        Table `cohort`; recall says which cancers readers caught.
+    scorable : set of str
+        exam_id of the exams that have images to score.
+    n_negatives : int
+        Exams without cancer, drawn at random; all where there are fewer.
+    rng : numpy Generator
+
+    Returns
+    -------
+    DataFrame
+        exam_id, patient_id, label (bool: cancer within a year), caught (bool: a reader recalled
+        it), weight (sampling weight; the negatives drawn stand for all of dev's, so that cancers
+        stay as rare as they are).
+
+    Raises
+    ------
+    InputError
+        When dev holds no cancer that readers caught, or no exam without cancer.
+    """
+    dev = cohort[(cohort["split"] == "dev") & cohort["exam_id"].isin(scorable)]
+    cancer = dev["cancer_within_1y"].to_numpy(bool)
+    if not (cancer & dev["recall"].to_numpy(bool)).any() or cancer.all():
+        raise InputError(
+            f"The development set holds {cancer.sum()} cancers and {(~cancer).sum()} other exams "
+            "with pixels; selection needs both, and a cancer that a reader recalled."
+        )
+    negatives = np.flatnonzero(~cancer)
+    n_drawn = min(n_negatives, len(negatives))
+    drawn = rng.choice(negatives, n_drawn, replace=False)
+    exams = dev.iloc[np.sort(np.concatenate([np.flatnonzero(cancer), drawn]))]
+    label = exams["cancer_within_1y"].to_numpy(bool)
+    weight = exams["sampling_weight"].to_numpy(float)
+    return pd.DataFrame(
+        {
+            "exam_id": exams["exam_id"].to_numpy(),
+            "patient_id": exams["patient_id"].to_numpy(),
+            "label": label,
+            "caught": label & exams["recall"].to_numpy(bool),
+            "weight": np.where(label, weight, weight * len(negatives) / n_drawn),
+        }
+    )
+
+
 def selection_metrics(
     store: np.ndarray,
     labelled: pd.DataFrame,
@@ -62,7 +184,7 @@ def selection_metrics(
     ----------
     store : uint8 array, shape (n_images, h, w)
     labelled : DataFrame
-        As `image_labels` returns it, all splits.
+        As `image_labels` returns it, or `exam_labels` for a four-view network; all splits.
     cohort : DataFrame
         Table `cohort`; recall says which cancers readers caught.
     n_negatives : int
@@ -82,28 +204,14 @@ def selection_metrics(
     InputError
         When dev holds no cancer that readers caught, or no exam without cancer.
     """
-    dev = cohort[(cohort["split"] == "dev") & cohort["exam_id"].isin(labelled["exam_id"])]
-    cancer = dev["cancer_within_1y"].to_numpy(bool)
-    if not (cancer & dev["recall"].to_numpy(bool)).any() or cancer.all():
-        raise InputError(
-            f"The development set holds {cancer.sum()} cancers and {(~cancer).sum()} other exams "
-            "with pixels; selection needs both, and a cancer that a reader recalled."
-        )
-    negatives = np.flatnonzero(~cancer)
-    n_drawn = min(n_negatives, len(negatives))
-    drawn = rng.choice(negatives, n_drawn, replace=False)
-    exams = dev.iloc[np.sort(np.concatenate([np.flatnonzero(cancer), drawn]))]
-    exams = exams.set_index("exam_id")
-    scored = labelled[labelled["exam_id"].isin(exams.index)]
-    label = exams["cancer_within_1y"].to_numpy(bool)
-    caught = label & exams["recall"].to_numpy(bool)
-    # The negatives drawn stand for all of dev's, so that cancers stay as rare as they are.
-    weight = exams["sampling_weight"].to_numpy(float)
-    weight = np.where(label, weight, weight * len(negatives) / n_drawn)
+    exams = selection_exams(cohort, set(labelled["exam_id"]), n_negatives, rng)
+    scored = labelled[labelled["exam_id"].isin(exams["exam_id"])]
+    label, weight = exams["label"].to_numpy(), exams["weight"].to_numpy()
+    caught = exams["caught"].to_numpy()
 
     def measure(network: ResNet18) -> dict[str, float]:
-        logits = score_images(network, store, scored["row"])
-        score = exam_scores(scored, logits).reindex(exams.index).to_numpy()
+        logits = score_images(network, store, input_rows(scored, network.config.views))
+        score = exam_scores(scored, logits).reindex(exams["exam_id"]).to_numpy()
         ruled_out = ruled_out_at_sensitivity(score, caught, weight, sensitivity)
         return {"dev_auc": auc(score, label, weight), "dev_ruled_out": ruled_out}
 

@@ -1,5 +1,6 @@
 """The object through which a notebook reads its inputs and leaves results behind."""
 
+import json
 import math
 import re
 import zlib
@@ -67,6 +68,32 @@ class Chapter:
                 f"among its inputs: {', '.join(filter(graph.is_table, stage.inputs))}"
             )
         return read_table(self.paths.table(table), table)
+
+    def read_number(self, key: str, missing_ok: bool = False) -> float | bool | str | None:
+        """Return the value of a number that an earlier chapter left.
+
+        Parameters
+        ----------
+        key : str
+        missing_ok : bool
+            Return None where there is none, as where no truth is known.
+
+        Raises
+        ------
+        ValueError
+            When no chapter whose numbers are among this one's inputs in pipeline/graph.py gave it.
+        """
+        markers = [artefact for artefact in self.inputs if artefact.startswith("numbers/")]
+        for marker in markers:
+            numbers = json.loads((self.paths.root / marker).read_text(encoding="utf-8"))
+            if key in numbers:
+                return numbers[key]["value"]
+        if missing_ok:
+            return None
+        raise ValueError(
+            f"{self.name} reads the number '{key}', which is in none of its inputs: "
+            f"{', '.join(markers) or 'no numbers'}"
+        )
 
     def write(self, table: str, frame: pd.DataFrame) -> None:
         """Write one of the chapter's tables, checked against its schema.

@@ -53,6 +53,8 @@ TRUTH_TABLES = (
     "truth/truth_lesions.parquet",
 )
 
+FORMULA_WEIGHTS = ("src/mammolab/model/weights/formula_w16.safetensors",)
+
 MANY = 16  # at most; a run on fewer cores has each chapter take all of them
 
 STAGES: dict[str, Stage] = {
@@ -79,7 +81,16 @@ STAGES: dict[str, Stage] = {
     ),
     "04_detection": Stage(
         "How well does a network trained on single images find cancer?",
-        inputs=("cohort", "images", "images.npy"),
+        inputs=(
+            "cohort",
+            "patients",
+            "images",
+            "images.npy",
+            # for the ceiling alone, once all is trained and scored
+            "truth/truth_exams.parquet",
+            "truth/truth_lesions.parquet",
+            "numbers/01_world.json",
+        ),
         outputs=(
             "predictions_detection",
             "models/detector/model.safetensors",
@@ -87,7 +98,16 @@ STAGES: dict[str, Stage] = {
             "results_04_detection",
         ),
         threads=MANY,
-        figures=("training", "roc"),
+        figures=("training", "roc", "ladder"),
+    ),
+    "05_training_choices": Stage(
+        "Which choices in training matter?",
+        # the ceiling of chapter 04 is drawn beside the curves
+        inputs=("cohort", "images", "images.npy", "numbers/04_detection.json"),
+        outputs=("results_05_training_choices",),
+        threads=MANY,
+        figures=("first_weights", "choices", "learning"),
+        sources=FORMULA_WEIGHTS,
     ),
     "06_calibration": Stage(
         "How does one get from balanced batches back to real incidence?",

@@ -19,6 +19,7 @@ CHAPTER_OF_PREFIX = {
     "cohort": "02_cohort",
     "images": "03_images",
     "detection": "04_detection",
+    "choices": "05_training_choices",
     "calibration": "06_calibration",
     "triage": "07_triage",
     "subgroups": "08_subgroups",
@@ -29,8 +30,13 @@ CHAPTER_OF_PREFIX = {
 }
 MANUSCRIPT = CHAPTER_OF_PREFIX["run"]
 
-# Keys, beside the world's own, that only planted lesions can give.
-HELD_AGAINST_TRUTH = ("explain.pointing_", "explain.energy_")
+# Keys, beside the world's own, that only the truth can give.
+HELD_AGAINST_TRUTH = (
+    "detection.auc_ideal",
+    "detection.below_ideal",
+    "explain.pointing_",
+    "explain.energy_",
+)
 
 # Helpers of paper/template.typ whose first argument is a key of numbers.json.
 NUMBER_HELPERS = ("num", "ci", "pvalue", "value", "either")

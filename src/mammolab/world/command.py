@@ -29,7 +29,8 @@ SHEET = "DATASHEET.md"  # written last: the export is complete
 MOST_WOMEN = 2_000_000  # a simulation holds about 10 kB a woman in memory
 VIEWS_AN_EXAM = 4  # for the estimate of the space needed; a few exams hold more
 HEADER_BYTES = 3000  # of one DICOM file, rounded up
-PROGRESS = re.compile(r"\[progress\] (\d+)/(\d+) exams")
+PROGRESS = re.compile(r"\[progress\] (\d+)/(\d+) (.+)")
+OF_IMAGES = ("rows", "columns", "p_precancer", "p_rest", "conspicuity")  # mean nothing without any
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,8 @@ def check_folder(folder: Path, request: WorldRequest) -> bool:
         raise InputError(f"{record} cannot be read: choose another folder") from error
     asked = asdict(request)
     differ = [name for name in asked if there.get(name) != asked[name]]
+    if not request.images and not there.get("images", True):
+        differ = [name for name in differ if name not in OF_IMAGES]
     if differ:
         told = ", ".join(f"{name} {there.get(name)}, not {asked[name]}" for name in differ)
         raise InputError(f"{folder} holds another export ({told}): choose another folder")
@@ -168,9 +171,16 @@ def export_world(request: WorldRequest, folder: Path, workers: int,
         say(f"nothing to do: {folder} is complete")
         return
     say(f"simulating {request.n_women:,} women")
-    programme = _without_images(request, simulate(
-        request.n_women, request.seed, request.p_precancer, request.p_rest
-    ))  # fmt: skip
+    with redirect_stdout(_Progress(say)):
+        programme = simulate(
+            request.n_women,
+            request.seed,
+            request.p_precancer,
+            request.p_rest,
+            seen="pictures" if request.images else "formula",
+            workers=workers,
+        )
+    programme = _without_images(request, programme)
     n_exams = len(programme.pixels_exams)
     needed = n_exams * VIEWS_AN_EXAM * (2 * request.rows * request.columns + HEADER_BYTES)
     _check_space(folder, needed)
@@ -245,7 +255,7 @@ def _check_space(folder: Path, needed: int) -> None:
 
 
 class _Progress(io.TextIOBase):
-    """Stands in for stdout while images are drawn: puts the time left on each line of progress."""
+    """Stands in for stdout during long work: puts the time left on each line of progress."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say, self.stdout, self.start = say, sys.stdout, time.monotonic()
@@ -253,10 +263,10 @@ class _Progress(io.TextIOBase):
     def write(self, text: str) -> int:
         match = PROGRESS.fullmatch(text.strip())
         if match:
-            done, of = (int(number) for number in match.groups())
+            done, of = int(match[1]), int(match[2])
             left = (time.monotonic() - self.start) * (of - done) / max(done, 1)
             with redirect_stdout(self.stdout):
-                self.say(f"  {done:,} of {of:,} exams{_time_left(left)}")
+                self.say(f"  {done:,} of {of:,} {match[3]}{_time_left(left)}")
         return len(text)
 
 

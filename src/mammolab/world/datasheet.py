@@ -82,12 +82,20 @@ simulation of X-rays, scatter or a detector, and a trained eye tells them from r
 - The vendors are invented. None describes a real manufacturer.
 - Most risk factors are independent of each other given race and age; real ones are not.
 - Recorded covariates do not change between exams, apart from age.
-- What readers see follows a formula fitted to drawn lesions, not the very image of the exam.
+- {seen}
 - One cancer a woman is diagnosed; second cancers and metastases are left out, and a treated \
 breast looks as before.
 - Race and ethnicity enter through published incidence, density and case mix. The category \
 "other" borrows the numbers of White women.
 - Where sources disagree or are silent, the constant says "assumption"."""
+
+SEEN = {
+    "pictures": "Readers see each cancer as its picture shows it, but at 256 x 208 pixels and a "
+    "conspicuity of 4, whatever this export's; of look-alikes at exams without a picture they see "
+    "what such pictures show on average, with scatter.",
+    "formula": "Readers see each lesion as pictures show such lesions on average, with scatter: no "
+    "picture was drawn.",
+}
 
 TERMS = """## Terms and upkeep
 
@@ -125,7 +133,9 @@ def data_sheet(programme: Programme, request: WorldRequest, folder: Path) -> str
         _comparison(programme),
         missing,
         _dictionary(programme),
-        FLAWS.format(conspicuity=request.conspicuity),
+        FLAWS.format(
+            conspicuity=request.conspicuity, seen=SEEN["pictures" if request.images else "formula"]
+        ),
         TERMS,
     ]
     return "\n\n".join(parts)

@@ -103,6 +103,41 @@ def exams_of(exams: pd.DataFrame, lesions: pd.DataFrame) -> list[ExamPixels]:
     ]
 
 
+def exams_of_run(exams: pd.DataFrame, patients: pd.DataFrame, truth_exams: pd.DataFrame,
+                 truth_lesions: pd.DataFrame) -> list[ExamPixels]:  # fmt: skip
+    """Return exams as they were drawn, from the tables that a run leaves behind.
+
+    Parameters
+    ----------
+    exams : rows of the table `exams`, or of `cohort`.
+    patients : table `patients`; gives birth_year.
+    truth_exams, truth_lesions : the world's hidden state.
+
+    Returns
+    -------
+    list of ExamPixels
+        In the order of `exams`, with all their lesions, benign ones too. Extra lead markers are
+        left out: they lie in the air, and the tables do not tell which exams carry one.
+
+    Raises
+    ------
+    ValueError
+        If an exam has no row in `truth_exams` or its woman none in `patients`, or a column is
+        missing; the message names the first ones.
+    """
+    wanted = exams[["exam_id", "patient_id", "exam_date", "age_years", "device", "site", "implant"]]
+    joined = wanted.merge(
+        truth_exams.drop(columns="patient_id"), on="exam_id", how="left", validate="one_to_one"
+    ).merge(patients[["patient_id", "birth_year"]], on="patient_id", how="left")
+    unknown = joined.loc[joined[["exam_seed", "birth_year"]].isna().any(axis=1), "exam_id"]
+    if len(unknown):
+        raise ValueError(
+            f"{len(unknown)} of {len(exams)} exams are not in the truth and the patients given, "
+            f"first: {', '.join(unknown.head())}"
+        )
+    return exams_of(joined.assign(extra_marker=False), truth_lesions)
+
+
 def _check_columns(frame: pd.DataFrame, name: str, columns: tuple[str, ...]) -> None:
     missing = [column for column in columns if column not in frame]
     if missing:

@@ -8,13 +8,19 @@ from mammolab.world import parameters as p
 from mammolab.world.attendance import DAYS_PER_YEAR, SLOTS, to_time
 from mammolab.world.screens import SYMPTOM_SLOT, benign_at, detection, draw, make_exams
 from mammolab.world.settings import WorldSettings
+from mammolab.world.sight import Sight, exam_seeds
 from mammolab.world.streams import stream
 
 SYMPTOM_EXAM_LEAD = 4 / DAYS_PER_YEAR  # years from that exam to the diagnosis
 
 
 def diagnose(
-    women: pd.DataFrame, ages: np.ndarray, panel: pd.DataFrame, seed: int, settings: WorldSettings
+    women: pd.DataFrame,
+    ages: np.ndarray,
+    panel: pd.DataFrame,
+    seed: int,
+    settings: WorldSettings,
+    sight: Sight,
 ) -> pd.DataFrame:
     """Find each woman's first cancer: at a screen, wherever made, or by symptoms.
 
@@ -25,6 +31,7 @@ def diagnose(
     panel : the readers.
     seed : seed of the world.
     settings : of it `reader_criterion_shift`.
+    sight : how much each cancer stands out in the pictures.
 
     Returns
     -------
@@ -36,7 +43,7 @@ def diagnose(
     n = len(women)
     other_death = women["other_death_age"].to_numpy()
     screen_age, screen_invasive, screen_size = _first_find(
-        women, ages, panel, seed, settings.reader_criterion_shift
+        women, ages, panel, seed, settings.reader_criterion_shift, sight
     )
     invasive_age = women["surfacing_age"].to_numpy()
     dcis_age = np.where(women["dcis_symptomatic"], women["dcis_end_age"], np.inf)
@@ -75,14 +82,19 @@ def diagnose(
 
 
 def exported_exams(
-    women: pd.DataFrame, ages: np.ndarray, panel: pd.DataFrame, seed: int, settings: WorldSettings
+    women: pd.DataFrame,
+    ages: np.ndarray,
+    panel: pd.DataFrame,
+    seed: int,
+    settings: WorldSettings,
+    sight: Sight,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Pick, read and follow up the exams in the hospital's export.
 
     Parameters
     ----------
     women : as for `diagnose`, with its result joined.
-    ages, panel, seed, settings : as for `diagnose`.
+    ages, panel, seed, settings, sight : as for `diagnose`.
 
     Returns
     -------
@@ -110,17 +122,24 @@ def exported_exams(
     exams["detected"] = (exams["age"] == women["screen_age"].to_numpy()[woman]) | symptoms
     complaint = draw(seed, "complaint", n, exams) < p.DIAGNOSTIC_SHARE.value
     exams["diagnostic"] = surveillance | symptoms | complaint
-    exams["exam_seed"] = (draw(seed, "exam seed", n, exams) * 2**31).astype(np.int64)
+    exams["exam_seed"] = exam_seeds(seed, n, exams)
     exams["pixel_draw"] = draw(seed, "pixels", n, exams)
-    lesions, exams["benign"] = benign_at(exams, n, seed)
+    lesions, exams["benign"] = benign_at(exams, women, seed, sight)
     shift = settings.reader_criterion_shift
-    unseen = [1 - detection(exams, women, panel, name, shift) for name in ("invasive", "dcis")]
+    unseen = [
+        1 - detection(exams, women, panel, name, shift, sight) for name in ("invasive", "dcis")
+    ]
     exams["detection_probability"] = 1 - unseen[0] * unseen[1]
     return exams.join(_read(exams, n, panel, seed, shift)), lesions
 
 
 def _first_find(
-    women: pd.DataFrame, ages: np.ndarray, panel: pd.DataFrame, seed: int, shift: float
+    women: pd.DataFrame,
+    ages: np.ndarray,
+    panel: pd.DataFrame,
+    seed: int,
+    shift: float,
+    sight: Sight,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Age (inf = never), invasiveness and size in mm of the first cancer found at a screen."""
     n = len(women)
@@ -131,7 +150,8 @@ def _first_find(
     visible = np.maximum(rows["invasive_mm"], rows["dcis_mm"]) >= p.SMALLEST_VISIBLE.value
     rows = rows[visible]
     seen = {
-        name: draw(seed, f"{name} seen", n, rows) < detection(rows, women, panel, name, shift)
+        name: draw(seed, f"{name} seen", n, rows)
+        < detection(rows, women, panel, name, shift, sight)
         for name in ("invasive", "dcis")
     }
     rows = rows.assign(

@@ -59,7 +59,7 @@ DOUBLING_MEDIAN = Parameter(
 )
 DOUBLING_LOG_SD = Parameter(0.95, "log years", "spread of the doubling time", "calibrated")
 SYMPTOM_LOG_HAZARD = Parameter(
-    -8.49, "log 1/(mm3 year)", "hazard of symptoms per tumour volume", "calibrated"
+    -8.60, "log 1/(mm3 year)", "hazard of symptoms per tumour volume", "calibrated"
 )
 SURFACING_DIAMETER_RANGE = Parameter((3.0, 90.0), "mm", "limits of the diameter at symptoms")
 DCIS_PER_INVASIVE = Parameter(

@@ -104,15 +104,16 @@ READER_SPECIFICITY_SD = Parameter(
 )
 READER_CORRELATION = Parameter(-0.3, "1", "between the two effects")
 DETECTION_CEILING = Parameter(0.99, "probability", "best possible detection", "calibrated")
-# log odds of marking a cancer = level + slope (log CNR as rendered - that of the reference lesion)
+# log odds of marking a cancer = level + slope (its log CNR in the picture - that of the reference
+# lesion by formula)
 # + the shifts below
 PERCEPT = Parameter(
     {
-        "mass": (1.20, 5.0),
-        "spiculated": (1.50, 5.0),
-        "asymmetry": (0.70, 5.0),
-        "calcification": (0.85, 2.0),
-        "benign_mass": (0.65, 5.0),
+        "mass": (1.60, 5.5),
+        "spiculated": (1.90, 5.5),
+        "asymmetry": (1.10, 5.5),
+        "calcification": (1.05, 2.0),
+        "benign_mass": (0.65, 5.5),
         "benign_calcification": (0.55, 2.0),
     },
     "logit, logit per log CNR",
@@ -123,13 +124,13 @@ PERCEPT_REFERENCE = Parameter(
     (10.0, -0.3, "alder"), "mm, SD, device", "the reference: diameter, latent density, machine"
 )
 PERCEPT_SIZE = Parameter(
-    5.5,
+    7.5,
     "logit per log(diameter / 10 mm)",
     "masses and asymmetries: distortion and two views, which a CNR in a small window leaves out",
     "calibrated to the sizes of screen-detected and interval cancers",
 )
 PERCEPT_DENSITY = Parameter(
-    (0.0, 0.0, -0.2, -1.75),
+    (0.0, 0.0, -0.3, -2.5),
     "logit",
     "distraction by dense tissue a-d beyond what it takes from the CNR",
     "calibrated to the detection odds of d against b of Kerlikowske 2018",

@@ -1,7 +1,8 @@
-"""How visible a lesion is: the contrast-to-noise ratio measured on rendered views, as a formula.
+"""How visible a lesion is: its contrast-to-noise ratio, measured on rendered views or by formula.
 
-Drawing every lesion of a large programme to ask a reader about it would take hours, so
-scripts/fit_percept.py draws a few thousand and writes the regression in percept.json, read here.
+Drawing every lesion of a large programme to ask a reader about it would take hours. So
+scripts/fit_percept.py draws a few thousand, twice each, and writes the regression with its scatter
+in percept.json, read here; `sight` says where which of the two is used.
 """
 
 import hashlib
@@ -83,6 +84,32 @@ def log_cnr(kind: np.ndarray, diameter_mm: np.ndarray, latent_density: np.ndarra
     return result
 
 
+def scatter(kind: np.ndarray, lasting: np.ndarray, fresh: np.ndarray) -> np.ndarray:
+    """Return what pictures add to `log_cnr`: the formula knows neither place nor surroundings.
+
+    Parameters
+    ----------
+    kind : str [n], one of `lesions.KINDS`.
+    lasting : float [n], standard normal draw that a lesion keeps: its look, its place.
+    fresh : float [n], standard normal draw of the exam: positioning, noise.
+
+    Returns
+    -------
+    ndarray of float64 [n]
+        Natural log.
+    """
+    kind = np.asarray(kind).astype(str)
+    result = np.zeros(len(kind))
+    for name in KINDS:
+        here = kind == name
+        fit = constants()["kinds"][name]
+        result[here] = (
+            fit["lasting_sd"] * np.asarray(lasting)[here]
+            + fit["fresh_sd"] * np.asarray(fresh)[here]
+        )
+    return result
+
+
 TERMS = (
     "one", "log_diameter", "log_diameter_to_widest", "latent_density", "latent_density_squared",
     "contrast", "contrast_squared",
@@ -123,8 +150,8 @@ def measured_log_cnr(view: BreastView, lesion: Lesion, rows: int, columns: int,
         bare = replace(view, view=name, lesions=())
         row, column, radius_px = lesion_box(bare, lesion, rows, columns)
         shown = [
-            to_display(render.render(one, rows, columns, conspicuity), view.vendor)
-            for one in (replace(bare, lesions=(lesion,)), bare)
+            to_display(image, view.vendor)
+            for image in render.render_pair(bare, lesion, rows, columns, conspicuity)
         ]
         found.append(
             lesion_cnr(*shown, spacing_mm, (row, column), radius_px * spacing_mm,

@@ -25,8 +25,10 @@ from mammolab.world import (
 from mammolab.world import parameters as p
 from mammolab.world.attendance import DAYS_PER_YEAR, to_date, to_time
 from mammolab.world.settings import NEUTRAL, WorldSettings
+from mammolab.world.sight import Sight
 from mammolab.world.streams import stream
 
+SEEN = ("formula", "pictures")
 PIXEL_COLUMNS = (
     "exam_id",
     "patient_id",
@@ -86,6 +88,8 @@ def simulate(
     p_precancer: float,
     p_rest: float,
     settings: WorldSettings = NEUTRAL,
+    seen: str = "formula",
+    workers: int = 1,
 ) -> Programme:
     """Simulate a screening programme of `n_women` women with at least one exported exam.
 
@@ -97,6 +101,11 @@ def simulate(
     p_rest : probability of pixels for an exam without a recorded cancer within 5 years. Exams
         with a recorded cancer within one year always have pixels.
     settings : what a chapter turned; the default changes nothing.
+    seen : what readers see of a lesion: "pictures" measures it on the picture of the exam where
+        there can be one (some 14 ms of one core each; see `sight`), "formula" takes what such
+        pictures show on average, with their scatter. The two are alike as populations; women
+        differ.
+    workers : processes that draw for the readers; the result does not depend on it.
 
     Returns
     -------
@@ -104,8 +113,8 @@ def simulate(
 
     Raises
     ------
-    ValueError : `n_women` is below 1, a probability is outside (0, 1], or the settings leave
-        almost no woman an exam.
+    ValueError : `n_women` is below 1, a probability is outside (0, 1], `seen` is unknown, or the
+        settings leave almost no woman an exam.
 
     Notes
     -----
@@ -118,9 +127,12 @@ def simulate(
     for name, value in (("p_precancer", p_precancer), ("p_rest", p_rest)):
         if not 0 < value <= 1:
             raise ValueError(f"{name} must be above 0 and at most 1, not {value}")
+    if seen not in SEEN:
+        raise ValueError(f"unknown seen {seen!r}; known: {', '.join(SEEN)}")
+    sight = Sight(seed, min(p_precancer, p_rest) if seen == "pictures" else 0.0, workers)
     pool = int(1.4 * n_women) + 50
     while True:
-        women, exams, benign = _live(pool, seed, settings)
+        women, exams, benign = _live(pool, seed, settings, sight)
         attended = np.flatnonzero(np.bincount(exams["woman"], minlength=pool))
         if len(attended) >= n_women:
             break
@@ -139,7 +151,7 @@ def simulate(
 
 
 def _live(
-    n: int, seed: int, settings: WorldSettings
+    n: int, seed: int, settings: WorldSettings, sight: Sight
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Simulate the lives of `n` candidates: the women, their exported exams, benign lesions."""
     women = selection.planted(people.draw_people(n, seed), settings)
@@ -150,8 +162,8 @@ def _live(
         women["cadence"].to_numpy(), women["lapse_age"].to_numpy(), seed
     )
     panel = readers.draw_panel(seed)
-    women = women.join(history.diagnose(women, ages, panel, seed, settings))
-    exams, benign = history.exported_exams(women, ages, panel, seed, settings)
+    women = women.join(history.diagnose(women, ages, panel, seed, settings, sight))
+    exams, benign = history.exported_exams(women, ages, panel, seed, settings, sight)
     return women, *selection.exported(women, exams, benign, seed, settings)
 
 

@@ -66,11 +66,7 @@ def _reference_log_cnr() -> dict[str, float]:
 
 
 def percept(
-    kind: np.ndarray,
-    diameter_mm: np.ndarray,
-    latent_density: np.ndarray,
-    contrast: np.ndarray,
-    vendor_key: np.ndarray,
+    kind: np.ndarray, diameter_mm: np.ndarray, latent_density: np.ndarray, seen: np.ndarray
 ) -> np.ndarray:
     """Return how plainly a lesion shows to the mean reader without prior films.
 
@@ -79,32 +75,24 @@ def percept(
     kind : object [n], look of the lesion, of `lesions.KINDS`.
     diameter_mm : float [n]; below the smallest visible size nothing is seen.
     latent_density : float [n], SD.
-    contrast : float [n], log factor on the lesion's attenuation contrast.
-    vendor_key : object [n], image processing, of `vendors.VENDORS`.
+    seen : float [n], log contrast-to-noise ratio of the lesion in the picture, from `sight`.
 
     Returns
     -------
-    float [n], log odds of noticing it: linear in the log contrast-to-noise ratio of the lesion as
-    rendered; -inf where it is too small.
+    float [n], log odds of noticing it: linear in the log contrast-to-noise ratio; -inf where it is
+    too small.
     """
     plain = np.full(len(kind), -np.inf)
     large = np.flatnonzero(np.asarray(diameter_mm) >= p.SMALLEST_VISIBLE.value)
     kind, latent = np.asarray(kind, dtype=object)[large], np.asarray(latent_density)[large]
-    diameter_mm = np.asarray(diameter_mm)[large]
-    cnr = log_cnr(
-        kind,
-        diameter_mm,
-        latent,
-        np.asarray(contrast)[large],
-        np.asarray(vendor_key, dtype=object)[large],
-    )
     names = list(p.PERCEPT.value)
     level, slope = np.array(list(p.PERCEPT.value.values())).T[:, [names.index(k) for k in kind]]
     distraction = np.asarray(p.PERCEPT_DENSITY.value)[people.density_class(latent)]
+    form = p.PERCEPT_SIZE.value * np.log(np.asarray(diameter_mm)[large] / 10) + distraction
     calcified = np.isin(kind, ["calcification", "benign_calcification"])
-    cnr -= np.array([_reference_log_cnr()[name] for name in kind])
-    form = p.PERCEPT_SIZE.value * np.log(diameter_mm / 10) + distraction
-    plain[large] = level + slope * cnr + np.where(calcified, 0.0, form)
+    against = np.array([_reference_log_cnr()[name] for name in kind])
+    plain[large] = level + slope * (np.asarray(seen)[large] - against)
+    plain[large] += np.where(calcified, 0.0, form)
     return plain
 
 

@@ -102,6 +102,49 @@ def render(view: BreastView, rows: int, columns: int, conspicuity: float) -> np.
     ValueError
         If the matrix size is not one of those named above, or no breast is left on the detector.
     """
+    exposure = _expose(view, rows, columns)
+    _add_lesions(exposure.signal, exposure, view.lesions, conspicuity)
+    return _store(exposure.signal, exposure)
+
+
+def render_pair(view: BreastView, lesion: Lesion, rows: int, columns: int,
+                conspicuity: float) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Draw the same exposure with one lesion and with none; the tissue is drawn once.
+
+    Parameters
+    ----------
+    view : BreastView
+        Its `lesions` are left out of both.
+    lesion : Lesion
+    rows, columns, conspicuity
+        As for `render`.
+
+    Returns
+    -------
+    (with_lesion, without) : ndarray of uint16, shape (rows, columns)
+        Equal to two calls of `render`.
+    """
+    exposure = _expose(view, rows, columns)
+    without = _store(exposure.signal, exposure)
+    _add_lesions(exposure.signal, exposure, (lesion,), conspicuity)
+    return _store(exposure.signal, exposure), without
+
+
+@dataclass(frozen=True)
+class _Exposure:
+    """A view before lesions, noise and tone."""
+
+    view: BreastView
+    standard: Outline
+    outline: Outline
+    signal: np.ndarray  # processed log attenuation over the rows of the breast
+    gain: float  # signal per unit of log attenuation
+    gland: np.ndarray  # gland fraction, at the same or a coarser sampling
+    first_row: int  # of `signal` in the image
+    shape: tuple[int, int]  # rows and columns of the image
+
+
+def _expose(view: BreastView, rows: int, columns: int) -> _Exposure:
     vendor = vendor_of(view.vendor)
     fold = _check_size(rows, columns)
     standard, outline = _outlines(view, vendor)
@@ -112,16 +155,22 @@ def render(view: BreastView, rows: int, columns: int, conspicuity: float) -> np.
         view.percent_density, view.breast_size_mm, view.texture,
     )  # fmt: skip
     signal, gain = _signal(view, vendor, outline, crop, tissue)
-    signal = enlarge(signal, fold)
-    pixel_mm = outline.cell_mm * COARSE[0] / rows
     first_row = crop.top * cell_px * fold
-    for lesion in view.lesions:
-        row_mm, depth_mm = place(lesion, standard, view.view)
-        centre_px = ((row_mm - outline.origin_mm[0]) / pixel_mm - first_row,
+    return _Exposure(view, standard, outline, enlarge(signal, fold), gain, tissue.gland, first_row,
+                     (rows, columns))  # fmt: skip
+
+
+def _add_lesions(signal: np.ndarray, exposure: _Exposure, lesions: tuple[Lesion, ...],
+                 conspicuity: float) -> None:  # fmt: skip
+    """Add the extra attenuation of lesions to the signal of an exposure, in place."""
+    outline, view = exposure.outline, exposure.view
+    pixel_mm = outline.cell_mm * COARSE[0] / exposure.shape[0]
+    for lesion in lesions:
+        row_mm, depth_mm = place(lesion, exposure.standard, view.view)
+        centre_px = ((row_mm - outline.origin_mm[0]) / pixel_mm - exposure.first_row,
                      (depth_mm - outline.origin_mm[1]) / pixel_mm)  # fmt: skip
-        add_lesion(signal, tissue.gland, lesion, view.view, centre_px, pixel_mm, vendor.blur_mm,
-                   gain, conspicuity)  # fmt: skip
-    return _store(signal[:, :columns], view, vendor, first_row, rows, columns)
+        add_lesion(signal, exposure.gland, lesion, view.view, centre_px, pixel_mm,
+                   vendor_of(view.vendor).blur_mm, exposure.gain, conspicuity)  # fmt: skip
 
 
 def lesion_box(view: BreastView, lesion: Lesion, rows: int,
@@ -242,9 +291,10 @@ def _add_implant(signal: np.ndarray, outline: Outline, dy: np.ndarray, x: np.nda
     signal += cover * (level - np.float32(0.88) * signal) + rim
 
 
-def _store(signal: np.ndarray, view: BreastView, vendor: Vendor, first_row: int, rows: int,
-           columns: int) -> np.ndarray:  # fmt: skip
+def _store(signal: np.ndarray, exposure: _Exposure) -> np.ndarray:
     """Noise, tone, marker, side and polarity: from signal to stored values."""
+    view, first_row, (rows, columns) = exposure.view, exposure.first_row, exposure.shape
+    vendor, signal = vendor_of(view.vendor), signal[:, :columns]
     noise = noise_tile(vendor.key, rows, columns)
     exam = stream([*seeds_of(view.exam_seed, view.laterality)], f"noise {view.view}")
     top, left = noise_offset(exam)

@@ -6,7 +6,8 @@ from scipy.special import expit
 
 from mammolab.world import attendance, disease, people, readers
 from mammolab.world import parameters as p
-from mammolab.world.attendance import SLOTS, to_date
+from mammolab.world.attendance import SLOTS, to_date, to_time
+from mammolab.world.sight import Sight
 from mammolab.world.streams import stream
 from mammolab.world.vendors import vendor_key
 
@@ -35,7 +36,8 @@ def make_exams(
     -------
     DataFrame, one row an exam, by woman and slot: `woman`, `slot`, `age` (years), `time` (years
     since the epoch), `site`, `device`, `vendor` (key of the image processing), `reader` (row of
-    the panel), `has_prior` (bool), `latent_density` (SD), `invasive_mm`, `dcis_mm` (0 = none).
+    the panel), `has_prior` (bool), `latent_density` (SD), `invasive_mm`, `dcis_mm` (0 = none),
+    `exportable` (bool: made in these hospitals within the years of the export).
     """
     n = len(women)
     woman, slot = np.nonzero(keep)
@@ -59,6 +61,8 @@ def make_exams(
         here &= time - before < p.COMPARABLE_YEARS.value
     brought = (draw(seed, "films from elsewhere", n, rows) < p.FILMS_BROUGHT.value) & (slot > 0)
     rows["has_prior"] = here | brought
+    rows["exportable"] = attendance.with_hospital(hers("join_time"), hers("leave_time"), time)
+    rows["exportable"] &= (time >= 0) & (time < to_time(p.EXAMS_END.value))
     rows["latent_density"] = people.latent_density(hers("density_at_57"), age)
     size = disease.invasive_diameter_mm(
         age, hers("surfacing_age"), hers("surfacing_diameter_mm"), hers("doubling_years")
@@ -81,7 +85,12 @@ def _previous_age(ages: np.ndarray, woman: np.ndarray, slot: np.ndarray) -> np.n
 
 
 def detection(
-    rows: pd.DataFrame, women: pd.DataFrame, panel: pd.DataFrame, name: str, shift: float
+    rows: pd.DataFrame,
+    women: pd.DataFrame,
+    panel: pd.DataFrame,
+    name: str,
+    shift: float,
+    sight: Sight,
 ) -> np.ndarray:
     """Return the probability (float [row]) that an exam's reader marks the cancer it shows.
 
@@ -91,36 +100,47 @@ def detection(
     women, panel : as there.
     name : "invasive" or "dcis".
     shift : logit, criterion of all readers; positive = recall more.
+    sight : how much the cancer stands out in the picture.
     """
     chance = np.zeros(len(rows))
     at = np.flatnonzero(rows[f"{name}_mm"] >= p.SMALLEST_VISIBLE.value)
     shown = rows.iloc[at]
-    woman = shown["woman"].to_numpy()
     plain = readers.percept(
-        women[f"{name}_kind"].to_numpy()[woman],
+        women[f"{name}_kind"].to_numpy()[shown["woman"]],
         shown[f"{name}_mm"].to_numpy(),
         shown["latent_density"].to_numpy(),
-        women[f"{name}_contrast"].to_numpy()[woman],
-        shown["vendor"].to_numpy(),
+        sight.of_cancers(shown, women, name),
     )
     effect = panel["sensitivity_effect"].to_numpy()[shown["reader"]]
     chance[at] = readers.detection_probability(plain, shown["has_prior"].to_numpy(), effect, shift)
     return chance
 
 
-def benign_at(exams: pd.DataFrame, n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+def benign_at(
+    exams: pd.DataFrame, women: pd.DataFrame, seed: int, sight: Sight
+) -> tuple[pd.DataFrame, np.ndarray]:
     """Find the benign look-alikes at each exam, and how plainly they show.
+
+    Parameters
+    ----------
+    exams : the exams exported, with `pixel_draw`.
+    women, seed : as for `make_exams`.
+    sight : how much a look-alike stands out in the picture.
 
     Returns
     -------
     lesions : DataFrame of `disease.draw_benign` at exams; `row` is the exam's row number.
     shows : float [exam], 0..1, for the plainest of them; 0 where there is none.
     """
-    rows = exams[["woman", "age", "latent_density", "vendor"]].assign(row=exams.index)
-    lesions = rows.merge(disease.draw_benign(n, seed), on="woman")
+    rows = exams[["woman", "age"]].assign(row=exams.index)
+    lesions = rows.merge(disease.draw_benign(len(women), seed), on="woman")
     lesions = lesions[lesions["age"] >= lesions["onset_age"]].reset_index(drop=True)
-    columns = ("kind", "diameter_mm", "latent_density", "contrast", "vendor")
-    plain = readers.percept(*(lesions[name].to_numpy() for name in columns))
+    plain = readers.percept(
+        lesions["kind"].to_numpy(),
+        lesions["diameter_mm"].to_numpy(),
+        exams["latent_density"].to_numpy()[lesions["row"]],
+        sight.of_look_alikes(lesions, exams, women),
+    )
     shows = np.zeros(len(exams))
     np.maximum.at(shows, lesions["row"].to_numpy(), expit(plain))
-    return lesions.drop(columns=["latent_density", "vendor"]), shows
+    return lesions, shows
