@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from mammolab.data.pixels import Crop
 from mammolab.errors import InputError
-from mammolab.model.features import BREAST_GREY
+from mammolab.model.texture import breast_mask
 
 BOX_COLUMNS = ("exam_id", "laterality", "view", "source_row", "source_column", "source_radius")
 
@@ -70,12 +70,7 @@ def breast_masks(images: np.ndarray) -> NDArray[np.bool_]:
     -------
     bool array, shape (n, h, w)
     """
-    masks = images > 255 * BREAST_GREY
-    for mask in masks:
-        regions, n_regions = ndimage.label(mask)
-        if n_regions > 1:
-            mask &= regions == 1 + np.bincount(regions.ravel())[1:].argmax()
-    return masks
+    return np.array([breast_mask(image) for image in images]).reshape(images.shape)
 
 
 def disc(
