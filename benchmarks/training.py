@@ -5,8 +5,8 @@ Run: python benchmarks/training.py [--write]
 Steps of both, and the matrix products that set the peaks, take turns in one run; medians are shown.
 Both read, change and normalise the same images, so that they differ in precision, memory layout and
 the moving average (which only this loop keeps). The ratio of the two peaks is what bf16 can gain on
-arithmetic alone. One more row tells how fast the images come without
-a network, and the last ones how much memory full-field images take.
+arithmetic alone. One more row tells how fast the images come without a network, and the last ones
+how much memory full-field images take.
 """
 
 import argparse
