@@ -2,10 +2,11 @@
 
 Run: python benchmarks/training.py [--write]
 
-Steps of both, and the matrix product that sets the peak, take turns in one run; medians are shown.
+Steps of both, and the matrix products that set the peaks, take turns in one run; medians are shown.
 Both read, change and normalise the same images, so that they differ in precision, memory layout and
-the moving average (which only this loop keeps). One more row tells how fast the images come without
-a network, and the last ones how much memory full-field images take.
+the moving average (which only this loop keeps). The ratio of the two peaks is what bf16 can gain on
+arithmetic alone. One more row tells how fast the images come without a network, and the last ones
+how much memory full-field images take.
 """
 
 import argparse
@@ -31,14 +32,16 @@ from mammolab.model.train import train
 
 SIZE, FULL_FIELD = (256, 208), (2048, 1664)
 WIDTHS = (16, 64)
-BATCH, MICRO_FULL_FIELD, BATCH_FULL_FIELD = 24, 2, 4
+BATCH, MICRO_FULL_FIELD = 24, 2
+# width, batch, recompute: memory may grow with the first, must not with the second
+FULL_FIELD_CASES = ((16, 4, False), (16, 4, True), (16, 8, False), (64, 4, False), (64, 4, True))
 N_IMAGES = 512  # in the store on disk
 STEPS, WARM_UP = 9, 2
 MATRIX = 2048  # side of the product that measures the peak
 THREADS = 2
 COLUMNS = (
-    "task", "width", "rows", "columns", "batch", "recompute", "fp32_nchw_images_per_s",
-    "images_per_s", "speedup", "gflop_per_image", "bf16_peak_tflop_per_s", "share_of_peak",
+    "task", "width", "rows", "columns", "batch", "micro_batch", "recompute", "fp32_nchw_images_per_s",
+    "images_per_s", "speedup", "gflop_per_image", "fp32_peak_tflop_per_s", "bf16_peak_tflop_per_s", "share_of_peak",
     "peak_rss_gb", "device", "cpu_bf16", "threads",
 )  # fmt: skip
 
@@ -114,17 +117,19 @@ def gflop_per_image(width: int, size: tuple[int, int]) -> float:
 
 
 def measure_training(store: np.ndarray, width: int) -> dict[str, float]:
-    """Time steps of this loop, of plain training and of a matrix product, in turn."""
+    """Time steps of this loop, of plain training and of two matrix products, in turn."""
     plain = PlainTraining(store, width)
-    matrix = torch.rand(MATRIX, MATRIX, device=compute_device(), dtype=torch.bfloat16)
-    spent: dict[str, list[float]] = {"loop": [], "plain": [], "matrix": []}
+    single = torch.rand(MATRIX, MATRIX, device=compute_device())
+    half = single.bfloat16()
+    spent: dict[str, list[float]] = {"loop": [], "plain": [], "single": [], "half": []}
     began = time.perf_counter()
 
     def between_steps(network: ResNet18) -> dict[str, float]:
         nonlocal began
         spent["loop"].append(time.perf_counter() - began)
         spent["plain"].append(seconds(plain.step))
-        spent["matrix"].append(seconds(lambda: matrix @ matrix))
+        spent["single"].append(seconds(lambda: single @ single))
+        spent["half"].append(seconds(lambda: half @ half))
         began = time.perf_counter()
         return {"steps_left": -float(len(spent["loop"]))}  # the first epoch stays the best
 
@@ -140,15 +145,17 @@ def measure_training(store: np.ndarray, width: int) -> dict[str, float]:
     )
     median = {name: float(np.median(times[WARM_UP:])) for name, times in spent.items()}
     gflop = gflop_per_image(width, SIZE)
-    peak = 2 * MATRIX**3 / median["matrix"] / 1e12
+    single_peak, peak = (2 * MATRIX**3 / median[name] / 1e12 for name in ("single", "half"))
     return {
         "task": "train",
         "width": width,
         "batch": BATCH,
+        "micro_batch": BATCH,
         "fp32_nchw_images_per_s": round(BATCH / median["plain"], 1),
         "images_per_s": round(BATCH / median["loop"], 1),
         "speedup": round(median["plain"] / median["loop"], 2),
         "gflop_per_image": round(gflop, 2),
+        "fp32_peak_tflop_per_s": round(single_peak, 3),
         "bf16_peak_tflop_per_s": round(peak, 3),
         "share_of_peak": round(BATCH * gflop / 1e3 / median["loop"] / peak, 3),
     }
@@ -166,26 +173,28 @@ def measure_loading(store: np.ndarray) -> dict[str, float]:
     return {"task": "load", "batch": BATCH, "images_per_s": round(BATCH / np.median(times), 1)}
 
 
-def measure_full_field(width: int, recompute: bool) -> dict[str, float]:
+def measure_full_field(width: int, batch: int, recompute: bool) -> dict[str, float]:
     """Take one step on full-field images in a process of its own and read its peak memory."""
-    command = [sys.executable, __file__, "--full-field", str(width), str(int(recompute))]
+    case = map(str, (width, batch, int(recompute)))
+    command = [sys.executable, __file__, "--full-field", *case]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     peak_gb, wall = map(float, output.split()[-2:])
     return {
         "task": "full_field",
         "width": width,
-        "batch": BATCH_FULL_FIELD,
+        "batch": batch,
+        "micro_batch": MICRO_FULL_FIELD,
         "recompute": recompute,
-        "images_per_s": round(BATCH_FULL_FIELD / wall, 3),
+        "images_per_s": round(batch / wall, 3),
         "peak_rss_gb": round(peak_gb, 2),
     }
 
 
-def full_field_step(width: int, recompute: bool) -> None:
+def full_field_step(width: int, batch: int, recompute: bool) -> None:
     """Train one step of accumulated pieces; print the peak memory in GB and the seconds."""
     store = np.random.default_rng(0).integers(0, 255, (8, *FULL_FIELD), dtype=np.uint8)
     config = TrainingConfig(
-        BATCH_FULL_FIELD, MICRO_FULL_FIELD, 1, 1, 1e-3, threads=THREADS, recompute=recompute
+        batch, MICRO_FULL_FIELD, 1, 1, 1e-3, threads=THREADS, recompute=recompute
     )
     start = time.perf_counter()
     train(
@@ -211,20 +220,20 @@ def measurements() -> Iterator[dict[str, object]]:
             yield size | measure_training(store, width)
         yield size | measure_loading(store)
     size = {"rows": FULL_FIELD[0], "columns": FULL_FIELD[1]}
-    for width in WIDTHS:
-        for recompute in (False, True):
-            yield size | measure_full_field(width, recompute)
+    for case in FULL_FIELD_CASES:
+        yield size | measure_full_field(*case)
 
 
 def main() -> None:
     """Print one line a measurement and, if asked, write training.csv beside this file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="replace benchmarks/training.csv")
-    parser.add_argument("--full-field", nargs=2, type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--full-field", nargs=3, type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(THREADS)
     if arguments.full_field:
-        full_field_step(arguments.full_field[0], bool(arguments.full_field[1]))
+        width, batch, recompute = arguments.full_field
+        full_field_step(width, batch, bool(recompute))
         return
     where = {"device": device_name(), "cpu_bf16": bf16_flags(), "threads": THREADS}
     lines = []
