@@ -53,7 +53,7 @@ TRUTH_TABLES = (
     "truth/truth_lesions.parquet",
 )
 
-FORMULA_WEIGHTS = ("src/mammolab/model/weights/formula_w16.safetensors",)
+FORMULA_WEIGHTS = ()
 
 MANY = 16  # at most; a run on fewer cores has each chapter take all of them
 
