@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -31,6 +32,9 @@ from mammolab.model.resume import (
     remove_state,
 )
 from mammolab.model.sampling import batches
+
+# It would tell the precision at every start of every training.
+logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
