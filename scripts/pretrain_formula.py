@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load
 
 from mammolab.files import write_json, write_whole
-from mammolab.model.formula_images import CELL_PX, EXPONENTS, FormulaSettings
+from mammolab.model.formula_images import CELL_PX, EXPONENTS, SIDE_PX, FormulaSettings
 from mammolab.model.formula_shapes import FAMILIES, N_FRACTALS
 from mammolab.model.pretrain import (
     CARD_PATH,
@@ -29,7 +29,11 @@ N_HELD_OUT = 2048
 
 
 def card(
-    content: bytes, config: PretrainingConfig, settings: FormulaSettings, history: list, scores: dict
+    content: bytes,
+    config: PretrainingConfig,
+    settings: FormulaSettings,
+    history: list,
+    scores: dict,
 ) -> dict:
     """What the file is, how it was made, how well it does what it learned, and what it is not."""
     return {
@@ -57,8 +61,8 @@ def card(
         },
         "tasks": {
             "presence": "is a shape of the family in the image; from the maximum of the last map",
-            "cells": f"is one in each square of {CELL_PX} pixels; from the last map",
-            "fractal": "which iterated function system, where there is one",
+            "cells": f"is one in each square of {SIDE_PX} pixels; from the last map",
+            "fine_cells": f"is one in each square of {CELL_PX} pixels; from the map before it",
             "exponent": "of the texture's power spectrum",
         },
         "training": {

@@ -1,7 +1,7 @@
 """Grey images made by formula alone, with labels that the formula knows: no patient, no photograph.
 
 A power-law texture under a smooth mask, with faint shapes and fractals on it. Networks learn from
-them which shapes are there and where, which fractal it is, and how the texture was made.
+them which shapes are there, where they are, and how rough the texture is.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import numpy as np
 from scipy import fft
 
 from mammolab.errors import InputError
-from mammolab.model.formula_shapes import FAMILIES, N_FRACTALS, SHAPES, fractals
+from mammolab.model.formula_shapes import FAMILIES
 
-CELL_PX = 32  # side of the squares in which presence is labelled: one of the network's last map
-NO_FRACTAL = -1
+CELL_PX = 16  # side of the squares in which presence is labelled: one of the third stage's map
+SIDE_PX = 32  # an image's sides are multiples of it: the stride of the last stage
 SHAPE_PX = 8  # about the radius of a shape
-THIN_FAMILIES = ("line", "cluster", "scatter", "track")
+DOTTED_FAMILIES = ("cluster", "scatter", "track")
 EXPONENTS = (1.0, 4.0)  # of power spectra; mammograms lie near 3 (Burgess 2001)
 VISIBLE_SHARE = 0.3  # of a shape's full brightness that counts as being there
 
@@ -29,13 +29,13 @@ class FormulaSettings:
     Attributes
     ----------
     height, width : int
-        Pixels; multiples of CELL_PX.
+        Pixels; multiples of SIDE_PX.
     p_family : float
         Probability that a family is present in an image, each family by itself.
     contrast : (float, float)
         Brightness of a shape at its fullest, in SD of the texture over a shape's size;
-        log-uniform. Dots and lines, a pixel or two wide, are brighter by `thin_gain`.
-    thin_gain : float
+        log-uniform. Dots, a pixel or two wide, are brighter by `dot_gain`.
+    dot_gain : float
     visibility : float
         Factor on every contrast; 0 leaves the same images without their shapes.
     """
@@ -43,15 +43,15 @@ class FormulaSettings:
     height: int = 96
     width: int = 96
     p_family: float = 0.25
-    contrast: tuple[float, float] = (1.0, 8.0)
-    thin_gain: float = 3.0
+    contrast: tuple[float, float] = (1.5, 12.0)
+    dot_gain: float = 3.0
     visibility: float = 1.0
 
     def __post_init__(self):
-        if self.height % CELL_PX or self.width % CELL_PX or min(self.height, self.width) < CELL_PX:
+        if self.height % SIDE_PX or self.width % SIDE_PX or min(self.height, self.width) < SIDE_PX:
             raise InputError(
                 f"height and width are {self.height} and {self.width}; they must be positive "
-                f"multiples of {CELL_PX}."
+                f"multiples of {SIDE_PX}."
             )
 
 
@@ -64,15 +64,12 @@ class FormulaImages:
     images : uint8 array, shape (n, h, w)
     cells : bool array, shape (n, families, h / CELL_PX, w / CELL_PX)
         Whether a shape of the family shows in the square; families in the order of FAMILIES.
-    fractal : int64 array, shape (n,)
-        Number of the iterated function system in the image, or NO_FRACTAL.
     exponent : float32 array, shape (n,)
         The texture's power spectrum falls as frequency to the minus this.
     """
 
     images: np.ndarray
     cells: np.ndarray
-    fractal: np.ndarray
     exponent: np.ndarray
 
     @property
@@ -149,23 +146,17 @@ def draw_images(n: int, settings: FormulaSettings, rng: np.random.Generator) -> 
 
     shapes = np.zeros_like(tissue)
     cells = np.empty((n, len(FAMILIES), *(side // CELL_PX for side in size)), bool)
-    system = rng.integers(N_FRACTALS, size=n)
-    for number, family in enumerate(FAMILIES):
+    for number, (family, draw) in enumerate(FAMILIES.items()):
         has = rng.random(n) < settings.p_family
-        places = _places(mask[has], rng)
         drawn = np.zeros_like(tissue)
-        if family == "fractal":
-            drawn[has] = fractals(places, size, rng, system[has])
-            fractal = np.where(has, system, NO_FRACTAL)
-        else:
-            drawn[has] = SHAPES[family](places, size, rng)
+        drawn[has] = draw(_places(mask[has], rng), size, rng)
         cells[:, number] = _in_cells(drawn * mask, VISIBLE_SHARE)
-        gain = settings.thin_gain if family in THIN_FAMILIES else 1
+        gain = settings.dot_gain if family in DOTTED_FAMILIES else 1
         shapes += drawn * local * gain * _contrast(settings, rng, n)
 
     grey = (tissue + shapes * settings.visibility) * mask + _uniform(rng, 0, 0.05, n) * (1 - mask)
     images = np.clip(grey * 255 + 0.5, 0, 255).astype(np.uint8)
-    return FormulaImages(images, cells, fractal, exponent)
+    return FormulaImages(images, cells, exponent)
 
 
 def _masks(n, size, rng):

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-N_FRACTALS = 12  # iterated function systems to tell apart
+N_FRACTALS = 24  # iterated function systems
 FRACTAL_SEED = 1988  # of their codes; Barnsley's Fractals Everywhere
 PATCH_PX = 49  # side of the square in which a compact shape is drawn
 N_SPOKES = 14  # of a star, at most
@@ -116,15 +116,14 @@ def tracks(centre: np.ndarray, size: tuple[int, int], rng: np.random.Generator) 
     return _to_one(_splat(y, x, weight, size))
 
 
-def fractals(
-    centre: np.ndarray, size: tuple[int, int], rng: np.random.Generator, which: np.ndarray
-) -> np.ndarray:
-    """Draw attractors of iterated function systems number `which` (int, shape (m,)) as densities.
+def fractals(centre: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Draw attractors of iterated function systems, each one of `fractal_codes`, as densities.
 
     Each instance changes every coefficient of its system by up to a tenth, and is turned and sized
     at random; the points come from the chaos game with many players at once.
     """
     m, n_players, n_rounds, burn_in = len(centre), 48, 40, 8
+    which = rng.integers(N_FRACTALS, size=m)
     maps, offsets, share = (part[which] for part in fractal_codes())
     maps = maps * rng.uniform(0.9, 1.1, maps.shape)
     offsets = offsets * rng.uniform(0.9, 1.1, offsets.shape)
@@ -161,7 +160,7 @@ def fractal_codes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     References
     ----------
     Kataoka et al. 2022 (FractalDB), doi:10.1007/s11263-021-01555-8.
-    Anderson and Farrell 2022 (codes by singular values), doi:10.1109/WACV51458.2022.00250.
+    Anderson and Farrell 2022 (codes by singular values), doi:10.1109/WACV51458.2022.00247.
     """
     rng = np.random.default_rng(FRACTAL_SEED)
     left, right = (_rotations(rng.uniform(0, 2 * np.pi, (N_FRACTALS, 3))) for _ in range(2))
@@ -173,7 +172,8 @@ def fractal_codes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return maps, offsets, share / share.sum(axis=1, keepdims=True)
 
 
-SHAPES: dict[str, Callable] = {
+# What a presence label is about, in the order of the labels.
+FAMILIES: dict[str, Callable] = {
     "ellipse": ellipses,
     "polygon": polygons,
     "star": stars,
@@ -182,8 +182,8 @@ SHAPES: dict[str, Callable] = {
     "cluster": clusters,
     "scatter": scatters,
     "track": tracks,
+    "fractal": fractals,
 }
-FAMILIES = (*SHAPES, "fractal")  # what a presence label is about, in the order of the labels
 
 
 def _dots(centre, size, rng, spread):
