@@ -53,7 +53,8 @@ TRUTH_TABLES = (
     "truth/truth_lesions.parquet",
 )
 
-FORMULA_WEIGHTS = ()
+# The card names the digest of the weights beside it.
+FORMULA_WEIGHTS = ("src/mammolab/model/weights/formula_w16.json",)
 
 MANY = 16  # at most; a run on fewer cores has each chapter take all of them
 
@@ -99,6 +100,7 @@ STAGES: dict[str, Stage] = {
         ),
         threads=MANY,
         figures=("training", "roc", "ladder"),
+        sources=FORMULA_WEIGHTS,
     ),
     "05_training_choices": Stage(
         "Which choices in training matter?",
