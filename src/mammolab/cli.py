@@ -155,7 +155,7 @@ def run(
     if dry_run:
         planned = drive.dry_run(request)
         for chapter in planned:
-            console.print(f"{chapter:18s}{graph.STAGES[chapter].question}")
+            console.print(f"{chapter:21s}{graph.STAGES[chapter].question}")
         if not planned:
             console.print("nothing to do: everything is up to date")
         return

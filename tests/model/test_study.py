@@ -13,9 +13,9 @@ from mammolab.model.network import NetworkConfig
 from mammolab.model.study import StudyData, Trained, Way
 
 LAYOUT = {
-    "width": 16, "batch_size": 24, "steps": 8, "points": 4, "learning_rate": 0.002, "threads": 1,
+    "width": 16, "batch_size": 24, "steps": 16, "points": 4, "learning_rate": 0.002, "threads": 1,
     "crop_px": 32, "initialisation": "formula", "compared_with": ["random"], "shares": [0.5, 1.0],
-    "share_steps": 16,
+    "share_steps": 32, "fold": 2,
 }  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def test_every_way_takes_as_many_gradient_steps_or_as_much_time():
     assert len(ways) == len(set(ways.values()))  # a way that panels share is trained once
     for name, way in ways.items():
         steps = way.training.epochs * way.training.steps_per_epoch
-        wanted = 16 if name.startswith("share") else 8 * way.fold**2
+        wanted = 32 if name.startswith("share") else 16 * way.fold**2 // 4
         assert steps == wanted, name
     named = {name for panel in panels for name in panel.ways.values()}
     assert named == set(ways)
@@ -82,6 +82,8 @@ def test_every_way_takes_as_many_gradient_steps_or_as_much_time():
     [
         ({"points": 3}, "even"),
         ({"steps": 10}, "divide"),
+        ({"steps": 8}, "multiple of points"),
+        ({"fold": 3}, "must be one of 1, 2, 4"),
         ({"batch_size": 12}, "batch_size is 12"),
         ({"shares": [0.0, 1.0]}, "at most 1"),
         ({"compared_with": []}, "must include random"),
@@ -111,15 +113,15 @@ def test_each_kind_of_way_scores_every_dev_exam(data, way):
 
 
 def test_coarser_images_are_means_of_squares(data):
-    store, table = study._folded(data.store, study._labels(data, tiny()), tiny(fold=2))
-    original = study._labels(data, tiny())
+    store, table = study._prepared(data, 1, 2)
+    _, original = study._prepared(data, 1, 1)
     block = data.store[original["row"].iloc[5], 10:12, 20:22].astype(float)
     assert store[table["row"].iloc[5], 5, 10] == pytest.approx(block.mean(), abs=0.51)
     assert store.shape[1:] == (32, 32)
 
 
 def test_a_smaller_share_of_women_is_part_of_a_larger_one(data):
-    table = study._labels(data, tiny())
+    _, table = study._prepared(data, 1, 1)
     table = table[table["split"] == "train"]
     few, half = (set(study._women(table, share, 4)["patient_id"]) for share in (0.2, 0.5))
     assert few < half and len(half) == round(0.5 * table["patient_id"].nunique())

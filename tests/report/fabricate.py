@@ -61,7 +61,7 @@ NUMBERS = {
     "choices.wide_over_narrow": (0.031, -0.012, 0.074), "choices.wide_over_narrow_verdict": "no difference that this study could tell",
     "choices.single_over_four_views": (0.031, -0.012, 0.074), "choices.single_over_four_views_verdict": "no difference that this study could tell",
     "choices.more_women": (0.031, -0.012, 0.074), "choices.more_women_verdict": "no difference that this study could tell",
-    "choices.n_ways": 23, "choices.steps": 120, "choices.share_steps": 240, "choices.n_seeds": 2,
+    "choices.n_ways": 23, "choices.steps": 120, "choices.share_steps": 480, "choices.fold": 2, "choices.n_seeds": 2,
     "calibration.expected_over_observed_raw": 61.7, "calibration.ece_raw": 0.3421,
     "calibration.slope_raw": 0.94, "calibration.expected_over_observed_platt": 1.03,
     "calibration.ece_platt": 0.0006, "calibration.slope_platt": 0.98,

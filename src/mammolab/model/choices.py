@@ -24,6 +24,7 @@ from mammolab.model.study import (
 )
 
 BATCH_SIZES = (2, 4, 10, 16, 24)  # the lecture's
+FOLDS = (1, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def choice_panels(
     points: int,
     learning_rate: float,
     threads: int,
+    fold: int,
     crop_px: int,
     initialisation: str,
     compared_with: Sequence[str],
@@ -91,8 +93,10 @@ def choice_panels(
         Points of the curves over steps; even.
     learning_rate, threads
         As in TrainingConfig; the rate of a smaller batch is scaled by the square root of its size.
+    fold : int
+        The base averages images over fold x fold pixels; one of `FOLDS`.
     crop_px : int
-        Side of the crops where patches come first.
+        Side of the crops where patches come first, in averaged pixels.
     initialisation : str
         First weights of the base; widths are compared from random ones, which exist for all.
     compared_with : sequence of str
@@ -119,6 +123,12 @@ def choice_panels(
             f"points ({points}) must be even and divide steps ({steps}) and share_steps "
             f"({share_steps}): it cuts a training into as many equal parts."
         )
+    if fold not in FOLDS or steps % (points * fold**2):
+        raise InputError(
+            f"fold is {fold}; it must be one of {', '.join(map(str, FOLDS))}, and steps ({steps}) a "
+            f"multiple of points times its square ({points * fold**2}), since full images get as "
+            "many fewer steps."
+        )
     if batch_size not in BATCH_SIZES:
         raise InputError(f"batch_size is {batch_size}; the study compares {BATCH_SIZES}.")
     if bad := [share for share in shares if not 0 < share <= 1]:
@@ -143,7 +153,7 @@ def choice_panels(
             balance=balance,
         )
 
-    base = Way(NetworkConfig(width, initialisation=initialisation), training())
+    base = Way(NetworkConfig(width, initialisation=initialisation), training(), fold=fold)
     ways = {"base": base}
 
     def add(name: str, way: Way) -> str:
@@ -173,8 +183,11 @@ def choice_panels(
     balanced = {name: add(f"balance {name}", replace(base, training=training(balance=name)))
                 for name in ("sampler", "loss", "none")}  # fmt: skip
     # a quarter of the pixels takes a quarter of the time: so many more steps
-    coarse = {fold: add(f"fold {fold}", replace(base, fold=fold, training=training(steps * fold**2)))
-              for fold in (1, 2, 4)}  # fmt: skip
+    coarse = {
+        one: add(f"fold {one}",
+                 replace(base, fold=one, training=training(steps * one**2 // fold**2)))
+        for one in FOLDS
+    }  # fmt: skip
     widths = {w: add(f"width {w}", replace(base, network=NetworkConfig(w)))
               for w in (width // 2, width, 2 * width)}  # fmt: skip
     four = add("four views", replace(base, network=replace(base.network, views=4)))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -117,8 +118,7 @@ def train_way(data: StudyData, way: Way, seed: int, curve: bool = False) -> Trai
     curve : bool
         Score dev after each epoch, not only after the last.
     """
-    table = _labels(data, way)
-    store, table = _folded(data.store, table, way)
+    store, table = _prepared(data, way.network.views, way.fold)
     training = _women(table[table["split"] == "train"], way.share, seed)
     scored = table[table["exam_id"].isin(data.dev["exam_id"])]
 
@@ -228,24 +228,21 @@ def _aucs(data: StudyData, trained: dict[tuple[str, int], Trained], name: str,
     return np.array(values), np.array(replicates)
 
 
-def _labels(data: StudyData, way: Way) -> pd.DataFrame:
-    labels = image_labels if way.network.views == 1 else exam_labels
-    table = labels(data.images, data.cohort)
+@lru_cache(maxsize=4)
+def _prepared(data: StudyData, views: int, fold: int) -> tuple[np.ndarray, pd.DataFrame]:
+    """Inputs of training and dev, and the store their rows are in: for fold above 1 a coarser one."""
+    table = (image_labels if views == 1 else exam_labels)(data.images, data.cohort)
     wanted = (table["split"] == "train") | table["exam_id"].isin(data.dev["exam_id"])
-    return table[wanted].reset_index(drop=True)
-
-
-def _folded(store: np.ndarray, table: pd.DataFrame, way: Way) -> tuple[np.ndarray, pd.DataFrame]:
-    """Coarser copies of the images that a table names, and the table with their rows."""
-    if way.fold == 1:
-        return store, table
-    height, width = (side // way.fold for side in store.shape[1:])
-    rows = input_rows(table, way.network.views)
+    table = table[wanted].reset_index(drop=True)
+    if fold == 1:
+        return data.store, table
+    height, width = (side // fold for side in data.store.shape[1:])
+    rows = input_rows(table, views)
     unique, place = np.unique(rows, return_inverse=True)
     small = np.empty((len(unique), height, width), np.uint8)
     for number, row in enumerate(unique):
-        image = store[row, : height * way.fold, : width * way.fold].astype(np.float32)
-        blocks = image.reshape(height, way.fold, width, way.fold)
+        image = data.store[row, : height * fold, : width * fold].astype(np.float32)
+        blocks = image.reshape(height, fold, width, fold)
         small[number] = np.rint(blocks.mean(axis=(1, 3)))
     columns = [column for column in table.columns if column.startswith("row")]
     return small, table.assign(**dict(zip(columns, place.reshape(rows.shape).T, strict=True)))
