@@ -7,7 +7,7 @@ import pytest
 from mammolab.errors import InputError
 from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.resampling import PatientBootstrap
-from mammolab.model import choices, study
+from mammolab.model import choices, conclusions, study
 from mammolab.model.config import TrainingConfig
 from mammolab.model.network import NetworkConfig
 from mammolab.model.study import StudyData, Trained, Way
@@ -15,7 +15,7 @@ from mammolab.model.study import StudyData, Trained, Way
 LAYOUT = {
     "width": 16, "batch_size": 24, "steps": 16, "points": 4, "learning_rate": 0.002, "threads": 1,
     "crop_px": 32, "initialisation": "formula", "compared_with": ["random"], "shares": [0.5, 1.0],
-    "share_steps": 32, "fold": 2,
+    "share_steps": 32, "fold": 2, "fold_steps": [4, 16, 24],
 }  # fmt: skip
 
 
@@ -62,13 +62,15 @@ def test_dev_holds_every_cancer_and_some_of_the_others_that_stand_for_all(data):
     assert data.dev.loc[~data.dev["label"], "weight"].sum() == pytest.approx(10)
 
 
-def test_every_way_takes_as_many_gradient_steps_or_as_much_time():
+def test_every_way_takes_as_many_gradient_steps_or_those_asked_for():
     panels, ways = choices.choice_panels(**LAYOUT)
     assert len(ways) == len(set(ways.values()))  # a way that panels share is trained once
     for name, way in ways.items():
         steps = way.training.epochs * way.training.steps_per_epoch
-        wanted = 32 if name.startswith("share") else 16 * way.fold**2 // 4
+        wanted = 32 if name.startswith("share") else {1: 4, 2: 16, 4: 24}[way.fold]
         assert steps == wanted, name
+        if way.crop_px is None:  # the average spans the same share of each
+            assert way.training.average_decay**steps == pytest.approx(0.98**16), name
     named = {name for panel in panels for name in panel.ways.values()}
     assert named == set(ways)
     contrasts = [one for panel in panels for one in panel.contrasts]
@@ -82,7 +84,8 @@ def test_every_way_takes_as_many_gradient_steps_or_as_much_time():
     [
         ({"points": 3}, "even"),
         ({"steps": 10}, "divide"),
-        ({"steps": 8}, "multiple of points"),
+        ({"steps": 8}, "with steps"),
+        ({"fold_steps": [3, 16, 24]}, "multiple of points"),
         ({"fold": 3}, "must be one of 1, 2, 4"),
         ({"batch_size": 12}, "batch_size is 12"),
         ({"shares": [0.0, 1.0]}, "at most 1"),
@@ -174,7 +177,7 @@ def test_a_planted_difference_is_found_and_none_where_there_is_none():
     verdicts = {}
     for gap in (1.0, 0.0, -0.9):
         trained = fabricated(data, rng, gap)
-        table = choices.contrast_table([panel], data, trained, bootstrap)
+        table = conclusions.contrast_table([panel], data, trained, bootstrap)
         verdicts[gap] = table["verdict"].item()
         assert table["ci_low"].item() < table["difference"].item() < table["ci_high"].item()
     assert verdicts == {
@@ -182,14 +185,15 @@ def test_a_planted_difference_is_found_and_none_where_there_is_none():
         0.0: "no difference that this study could tell",
         -0.9: "against the lecture",
     }
-    assert choices.sentence(table, "p").startswith("Good against plain: -")
-    shown = choices.panel_table(panel, data, trained, bootstrap)
+    assert conclusions.sentence(table, "p").startswith("Good against plain: -")
+    shown = conclusions.panel_table(panel, data, trained, bootstrap)
     assert shown["seed"].isna().sum() == 2 and len(shown) == 8
     with pytest.raises(InputError, match="no way named 'best'; it has good, plain"):
         study.way_auc(data, trained, "best", bootstrap, study.auc_spread(data, trained))
 
 
 def test_a_verdict_needs_an_interval_off_zero():
-    assert choices.verdict(Estimate(0.02, 0.01, 0.03)) == "as the lecture has it"
-    assert choices.verdict(Estimate(-0.02, -0.03, -0.01)) == "against the lecture"
-    assert "could tell" in choices.verdict(Estimate(0.02, -0.01, 0.05))
+    assert conclusions.verdict(Estimate(0.02, 0.01, 0.03), True) == "as the lecture has it"
+    assert conclusions.verdict(Estimate(-0.02, -0.03, -0.01), True) == "against the lecture"
+    assert conclusions.verdict(Estimate(-0.02, -0.03, -0.01), False) == "worse"
+    assert "could tell" in conclusions.verdict(Estimate(0.02, -0.01, 0.05), True)

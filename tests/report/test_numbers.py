@@ -6,7 +6,9 @@ import pytest
 
 from mammolab.errors import InputError, MissingInput
 from mammolab.paths import repository_root
+from mammolab.pipeline import graph
 from mammolab.report.numbers import (
+    chapter_of,
     check_complete,
     merge_numbers,
     needs_truth,
@@ -96,3 +98,10 @@ def test_invented_numbers_are_those_the_paper_reads(fabricate):
     source = (repository_root() / "paper" / "paper.typ").read_text()
     read = {key for key in required_numbers(source) if not key.startswith("run.")}
     assert read <= set(fabricate.NUMBERS)
+
+
+def test_the_manuscript_waits_for_every_chapter_whose_numbers_it_prints():
+    source = (repository_root() / "paper" / "paper.typ").read_text(encoding="utf-8")
+    chapters = {chapter_of(key) for key in required_numbers(source)} - {graph.MANUSCRIPT}
+    markers = {graph.done_marker(chapter) for chapter in chapters}
+    assert markers <= set(graph.STAGES[graph.MANUSCRIPT].inputs)

@@ -5,31 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-import pandas as pd
-
 from mammolab.errors import InputError
-from mammolab.evaluate.checks import Estimate
-from mammolab.evaluate.resampling import PatientBootstrap
-from mammolab.evaluate.roc import auc
 from mammolab.model.config import TrainingConfig
 from mammolab.model.network import NetworkConfig
-from mammolab.model.study import (
-    StudyData,
-    Trained,
-    Way,
-    auc_spread,
-    way_auc,
-    way_difference,
-)
+from mammolab.model.study import Way
 
 BATCH_SIZES = (2, 4, 10, 16, 24)  # the lecture's
 FOLDS = (1, 2, 4)
+AVERAGE_DECAY = 0.98  # of the base, as in TrainingConfig
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """What the lecture chose against what it did not.
+    """One way against another.
 
     Attributes
     ----------
@@ -39,17 +27,20 @@ class Contrast:
         Names of ways.
     words : str
         The same for a sentence, such as "maximum against mean pooling".
+    lecture : bool
+        `chosen` is what the lecture chose.
     """
 
     key: str
     chosen: str
     other: str
     words: str
+    lecture: bool = True
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One choice: its ways by label, and what the lecture chose.
+    """One choice: its ways by label, and which of them are held against each other.
 
     Attributes
     ----------
@@ -73,6 +64,7 @@ def choice_panels(
     learning_rate: float,
     threads: int,
     fold: int,
+    fold_steps: Sequence[int],
     crop_px: int,
     initialisation: str,
     compared_with: Sequence[str],
@@ -95,6 +87,8 @@ def choice_panels(
         As in TrainingConfig; the rate of a smaller batch is scaled by the square root of its size.
     fold : int
         The base averages images over fold x fold pixels; one of `FOLDS`.
+    fold_steps : sequence of int
+        Gradient steps that take about the same time at each of `FOLDS`; `steps` at the base's.
     crop_px : int
         Side of the crops where patches come first, in averaged pixels.
     initialisation : str
@@ -123,11 +117,17 @@ def choice_panels(
             f"points ({points}) must be even and divide steps ({steps}) and share_steps "
             f"({share_steps}): it cuts a training into as many equal parts."
         )
-    if fold not in FOLDS or steps % (points * fold**2):
+    if fold not in FOLDS:
+        raise InputError(f"fold is {fold}; it must be one of {', '.join(map(str, FOLDS))}.")
+    if (
+        len(fold_steps) != len(FOLDS)
+        or fold_steps[FOLDS.index(fold)] != steps
+        or any(one % points for one in fold_steps)
+    ):
         raise InputError(
-            f"fold is {fold}; it must be one of {', '.join(map(str, FOLDS))}, and steps ({steps}) a "
-            f"multiple of points times its square ({points * fold**2}), since full images get as "
-            "many fewer steps."
+            f"fold_steps ({', '.join(map(str, fold_steps))}) must be the gradient steps at folds "
+            f"{', '.join(map(str, FOLDS))}, each a multiple of points ({points}), with steps "
+            f"({steps}) at fold {fold}."
         )
     if batch_size not in BATCH_SIZES:
         raise InputError(f"batch_size is {batch_size}; the study compares {BATCH_SIZES}.")
@@ -141,8 +141,8 @@ def choice_panels(
             "random ones and pre-trained ones."
         )
 
-    def training(n_steps: int = steps, size: int = batch_size,
-                 balance: str = "sampler") -> TrainingConfig:  # fmt: skip
+    def training(n_steps: int = steps, size: int = batch_size, balance: str = "sampler",
+                 parts: int = 1) -> TrainingConfig:  # fmt: skip
         return TrainingConfig(
             batch_size=size,
             micro_batch_size=size,
@@ -151,6 +151,9 @@ def choice_panels(
             learning_rate=learning_rate * (size / batch_size) ** 0.5,
             threads=threads,
             balance=balance,
+            # the average spans the same share of every training, or the first weights would weigh
+            # more in a short one
+            average_decay=AVERAGE_DECAY ** (steps * parts / n_steps),
         )
 
     base = Way(NetworkConfig(width, initialisation=initialisation), training(), fold=fold)
@@ -173,7 +176,7 @@ def choice_panels(
     patches = {
         size: add(
             f"batch {size}, patches first",
-            replace(base, training=training(size=size), crop_px=crop_px),
+            replace(base, training=training(size=size, parts=2), crop_px=crop_px),
         )
         for size in BATCH_SIZES
     }
@@ -182,12 +185,10 @@ def choice_panels(
               for name in ("max", "generalised_mean", "mean")}  # fmt: skip
     balanced = {name: add(f"balance {name}", replace(base, training=training(balance=name)))
                 for name in ("sampler", "loss", "none")}  # fmt: skip
-    # a quarter of the pixels takes a quarter of the time: so many more steps
     coarse = {
-        one: add(f"fold {one}",
-                 replace(base, fold=one, training=training(steps * one**2 // fold**2)))
-        for one in FOLDS
-    }  # fmt: skip
+        one: add(f"fold {one}", replace(base, fold=one, training=training(n_steps)))
+        for one, n_steps in zip(FOLDS, fold_steps, strict=True)
+    }
     widths = {w: add(f"width {w}", replace(base, network=NetworkConfig(w)))
               for w in (width // 2, width, 2 * width)}  # fmt: skip
     four = add("four views", replace(base, network=replace(base.network, views=4)))
@@ -195,129 +196,125 @@ def choice_panels(
         share: add(f"share {share:g}", replace(base, share=share, training=training(share_steps)))
         for share in sorted(shares)
     }
+    learned = pooled["generalised_mean"]
     panels = [
         Panel(
-            "initialisation", "First weights", first,
+            "initialisation",
+            "First weights",
+            first,
             tuple(
-                Contrast("pretrained_over_random" if number == 0 else f"{name}_over_random",
-                         first[name], first["random"], f"{name} against random first weights")
+                Contrast(
+                    "pretrained_over_random" if number == 0 else f"{name}_over_random",
+                    first[name],
+                    first["random"],
+                    f"{name} against random first weights",
+                )
                 for number, name in enumerate(pretrained)
             ),
         ),
         Panel(
-            "batch", "Batch size",
+            "batch",
+            "Batch size",
             {str(size): name for size, name in whole.items()}
             | {f"{size}, patches first": name for size, name in patches.items()},
             (
-                Contrast("batch_24_over_2", whole[24], whole[2], "batches of 24 against 2, whole images"),
-                Contrast("whole_over_patches", whole[24], patches[24], "whole images from the start against patches "
-                         "first, in batches of 24"),
+                Contrast("batch_24_over_2", whole[24], whole[2], "batches of 24 against 2"),
+                Contrast("batch_24_over_10", whole[24], whole[10], "24 against 10"),
+                Contrast(
+                    "whole_over_patches",
+                    whole[24],
+                    patches[24],
+                    "whole images from the start against patches first, in batches of 24",
+                ),
+                Contrast(
+                    "whole_over_patches_2", whole[2], patches[2], "the same in batches of 2", False
+                ),
             ),
         ),
         Panel(
-            "pooling", "Pooling",
-            {"max": pooled["max"], "generalised\nmean": pooled["generalised_mean"],
-             "mean": pooled["mean"]},
-            (Contrast("max_over_mean", pooled["max"], pooled["mean"], "maximum against mean pooling"),),
+            "pooling",
+            "Pooling",
+            {"max": pooled["max"], "generalised\nmean": learned, "mean": pooled["mean"]},
+            (
+                Contrast("max_over_mean", pooled["max"], pooled["mean"], "maximum against mean"),
+                Contrast("max_over_learned", pooled["max"], learned, "against a learned mean"),
+            ),
         ),
         Panel(
-            "balance", "Class imbalance",
-            {"balanced\nbatches": balanced["sampler"], "weighted\nloss": balanced["loss"],
-             "nothing": balanced["none"]},
-            (Contrast("balanced_over_nothing", balanced["sampler"], balanced["none"], "balanced batches against nothing"),),
+            "balance",
+            "Class imbalance",
+            {
+                "balanced\nbatches": balanced["sampler"],
+                "weighted\nloss": balanced["loss"],
+                "nothing": balanced["none"],
+            },
+            (
+                Contrast(
+                    "balanced_over_nothing",
+                    balanced["sampler"],
+                    balanced["none"],
+                    "balanced batches against nothing",
+                ),
+                Contrast(
+                    "balanced_over_weighted",
+                    balanced["sampler"],
+                    balanced["loss"],
+                    "against a weighted loss",
+                ),
+            ),
         ),
         Panel(
-            "resolution", "Resolution, equal time",
+            "resolution",
+            "Resolution, equal time",
             {"1": coarse[1], "1/2": coarse[2], "1/4": coarse[4]},
-            (Contrast("full_over_quarter", coarse[1], coarse[4], "full against a quarter of the resolution at equal "
-                      "time"),),
+            (
+                Contrast(
+                    "full_over_half", coarse[1], coarse[2],
+                    "full against half of the resolution at equal time", False,
+                ),
+                Contrast("full_over_quarter", coarse[1], coarse[4], "against a quarter", False),
+            ),
         ),
         Panel(
-            "width", "Width", {str(w): name for w, name in widths.items()},
-            (Contrast("wide_over_narrow", widths[2 * width], widths[width // 2], f"a network of width {2 * width} "
-                      f"against {width // 2}"),),
+            "width",
+            "Width, random weights",
+            {str(w): name for w, name in widths.items()},
+            (
+                Contrast(
+                    "wide_over_narrow",
+                    widths[2 * width],
+                    widths[width // 2],
+                    f"a network of width {2 * width} against {width // 2}",
+                    False,
+                ),
+            ),
         ),
         Panel(
-            "views", "Input", {"single views,\nmaximum": "base", "four views": four},
-            (Contrast("single_over_four_views", "base", four, "the maximum over single views against four views at once"),),
+            "views",
+            "Input",
+            {"single views,\nmaximum": "base", "four views": four},
+            (
+                Contrast(
+                    "single_over_four_views",
+                    "base",
+                    four,
+                    "the maximum over single views against four views at once",
+                ),
+            ),
         ),
         Panel(
-            "learning", "Training women", {f"{share:g}": name for share, name in learning.items()},
-            (Contrast("more_women", learning[max(shares)], learning[min(shares)],
-                      f"{max(shares):.0%} against {min(shares):.0%} of the women"),),
+            "learning",
+            "Training women",
+            {f"{share:g}": name for share, name in learning.items()},
+            (
+                Contrast(
+                    "more_women",
+                    learning[max(shares)],
+                    learning[min(shares)],
+                    f"{max(shares):.0%} against {min(shares):.0%} of the women",
+                    False,
+                ),
+            ),
         ),
     ]  # fmt: skip
     return panels, ways
-
-
-def verdict(difference: Estimate) -> str:
-    """Say whether a difference, the lecture's choice less the other, agrees with the lecture."""
-    if difference.low > 0:
-        return "as the lecture has it"
-    if difference.high < 0:
-        return "against the lecture"
-    return "no difference that this study could tell"
-
-
-def panel_table(
-    panel: Panel,
-    data: StudyData,
-    trained: dict[tuple[str, int], Trained],
-    bootstrap: PatientBootstrap,
-) -> pd.DataFrame:
-    """Dev AUC of each way of a panel, and of each of its seeds.
-
-    Returns
-    -------
-    DataFrame
-        label, series ("patches first" or "whole images"), seed (NaN: the mean over seeds), auc,
-        ci_low, ci_high (NaN for single seeds), seconds (of a training, mean).
-    """
-    spread = auc_spread(data, trained)
-    rows = []
-    for label, way in panel.ways.items():
-        text, _, patches = label.partition(", ")
-        name = {"label": text, "series": patches or "whole images"}
-        estimate = way_auc(data, trained, way, bootstrap, spread)
-        of_way = {seed: one for (known, seed), one in trained.items() if known == way}
-        seconds = float(np.mean([one.seconds for one in of_way.values()]))
-        rows.append({**name, "seed": np.nan, "auc": estimate.value, "ci_low": estimate.low,
-                     "ci_high": estimate.high, "seconds": seconds})  # fmt: skip
-        for seed, one in of_way.items():
-            value = auc(one.scores, data.dev["label"], data.dev["weight"])
-            rows.append({**name, "seed": seed, "auc": value, "seconds": one.seconds})
-    return pd.DataFrame(rows)
-
-
-def contrast_table(
-    panels: Sequence[Panel],
-    data: StudyData,
-    trained: dict[tuple[str, int], Trained],
-    bootstrap: PatientBootstrap,
-) -> pd.DataFrame:
-    """What the lecture chose less what it did not, in dev AUC.
-
-    Returns
-    -------
-    DataFrame
-        panel, key, words, difference, ci_low, ci_high, verdict (see `verdict`).
-    """
-    spread = auc_spread(data, trained)
-    rows = []
-    for panel in panels:
-        for contrast in panel.contrasts:
-            one = way_difference(data, trained, contrast.chosen, contrast.other, bootstrap, spread)
-            rows.append({"panel": panel.name, "key": contrast.key, "words": contrast.words, "difference": one.value,
-                         "ci_low": one.low, "ci_high": one.high, "verdict": verdict(one)})  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def sentence(contrasts: pd.DataFrame, panel: str) -> str:
-    """Say in words what a panel's contrasts found."""
-    parts = [
-        f"{row.words}: {row.difference:+.3f} in dev AUC ({row.ci_low:+.3f} to {row.ci_high:+.3f}), "
-        f"{row.verdict}"
-        for row in contrasts[contrasts["panel"] == panel].itertuples()
-    ]
-    text = "; ".join(parts)
-    return text[:1].upper() + text[1:] + "."

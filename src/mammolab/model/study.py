@@ -139,7 +139,9 @@ def train_way(data: StudyData, way: Way, seed: int, curve: bool = False) -> Trai
         return measured
 
     start = time.monotonic()
-    result = _train(store, training, way, measure, np.random.default_rng([seed, 5]))
+    # by way: seeds are independent between ways, as the intervals of differences take them
+    rng = np.random.default_rng([seed, int(_digest(asdict(way)), 16)])
+    result = _train(store, training, way, measure, rng)
     seconds = time.monotonic() - start - spent
     wanted = ["steps", "loss", "dev_auc"]
     scores = score(result.network).rename("score")

@@ -193,6 +193,7 @@ STAGES: dict[str, Stage] = {
                     "02_cohort",
                     "03_images",
                     "04_detection",
+                    "05_training_choices",
                     "06_calibration",
                     "07_triage",
                     "08_subgroups",
