@@ -7,7 +7,7 @@ import pytest
 
 from mammolab.world.anatomy import make_outline
 from mammolab.world.lesions import Lesion, offset_in_view
-from mammolab.world.render import BreastView, lesion_box, render
+from mammolab.world.render import BreastView, lesion_box, render, render_pair
 from mammolab.world.vendors import VENDORS, to_display, vendor_key
 
 ROWS, COLUMNS = 256, 208
@@ -50,6 +50,19 @@ def test_same_view_same_pixels(vendor: str, view: str):
     assert image.max() <= VENDORS[vendor].maximum
     np.testing.assert_array_equal(image, render(one, ROWS, COLUMNS, 1.0))
     assert (image != render(replace(one, breast_seed=12), ROWS, COLUMNS, 1.0)).any()
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("size", [(256, 208), (1024, 832)])
+def test_a_pair_is_two_pictures_of_one_exposure(vendor: str, size: tuple[int, int]):
+    lesion = Lesion("spiculated", 14.0, 0.5, 0.1, 7, True)
+    view = replace(BASE, vendor=vendor, laterality="R", view="MLO", implant=vendor == "cedar",
+                   lesions=(Lesion("benign_mass", 9.0, 0.3, 0.2, 8, False),))  # fmt: skip
+    with_lesion, without = render_pair(view, lesion, *size, 4.0)
+    alone = replace(view, lesions=(lesion,))
+    np.testing.assert_array_equal(with_lesion, render(alone, *size, 4.0))
+    np.testing.assert_array_equal(without, render(replace(view, lesions=()), *size, 4.0))
+    assert (with_lesion != without).any()
 
 
 def test_right_breast_is_mirrored():

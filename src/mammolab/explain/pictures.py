@@ -115,7 +115,9 @@ def arrange(
     outcome = (pictures["outcome"] + ", ").where(sick, "score ")
     score = pictures["percentile"].map("{:.1f}%".format)
     pictures = pictures.assign(
-        title=outcome + size.fillna("") + score,
+        title=(outcome + size.fillna("") + score).where(
+            pictures["image_id"].notna(), "none " + pictures["outcome"]
+        ),
         row_title=pictures["kind"].where(pictures["outcome"] == "found", None),
         shown=pictures["image_id"].notna(),
         on=None,
