@@ -212,3 +212,22 @@ def test_a_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):
 def test_the_pixel_option_takes_two_probabilities():
     assert parse_pixels("1/0.5") == (1.0, 0.5)
     assert np.isclose(parse_pixels("1e-3/1"), (0.001, 1)).all()
+
+
+def test_time_left_starts_anew_with_other_work(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(command.time, "monotonic", lambda: now[0])
+    said = []
+    progress = command._Progress(said.append)
+    for seconds, line in (
+        (10.0, "[progress] 100/300 lesions"),
+        (90.0, "[progress] 50/150 exams"),  # other work, begun at a time unknown
+        (100.0, "[progress] 100/150 exams"),
+    ):
+        now[0] = seconds
+        progress.write(line)
+    assert said == [
+        "  100 of 300 lesions, 20 s left",
+        "  50 of 150 exams",
+        "  100 of 150 exams, 10 s left",
+    ]

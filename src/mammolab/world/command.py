@@ -258,13 +258,18 @@ class _Progress(io.TextIOBase):
     """Stands in for stdout during long work: puts the time left on each line of progress."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self.say, self.stdout, self.start = say, sys.stdout, time.monotonic()
+        self.say, self.stdout = say, sys.stdout
+        self.start, self.first, self.done = time.monotonic(), 0, 0
 
     def write(self, text: str) -> int:
         match = PROGRESS.fullmatch(text.strip())
         if match:
             done, of = int(match[1]), int(match[2])
-            left = (time.monotonic() - self.start) * (of - done) / max(done, 1)
+            if done <= self.done:  # other work, whose beginning nobody told: no rate is known yet
+                self.start, self.first = time.monotonic(), done
+            self.done = done
+            rate = (time.monotonic() - self.start) / max(done - self.first, 1)
+            left = rate * (of - done) if done > self.first else 0.0
             with redirect_stdout(self.stdout):
                 self.say(f"  {done:,} of {of:,} {match[3]}{_time_left(left)}")
         return len(text)
