@@ -89,10 +89,10 @@ breast looks as before.
 "other" borrows the numbers of White women.
 - Where sources disagree or are silent, the constant says "assumption"."""
 
-SEEN = {
+WHAT_READERS_SEE = {
     "pictures": "Readers see each cancer as its picture shows it, but at 256 x 208 pixels and a "
-    "conspicuity of 4, whatever this export's; of look-alikes at exams without a picture they see "
-    "what such pictures show on average, with scatter.",
+    "conspicuity of 4, whatever this export's; of look-alikes they see the picture at a random "
+    "share of the exams, elsewhere what such pictures show on average, with scatter.",
     "formula": "Readers see each lesion as pictures show such lesions on average, with scatter: no "
     "picture was drawn.",
 }
@@ -134,7 +134,8 @@ def data_sheet(programme: Programme, request: WorldRequest, folder: Path) -> str
         missing,
         _dictionary(programme),
         FLAWS.format(
-            conspicuity=request.conspicuity, seen=SEEN["pictures" if request.images else "formula"]
+            conspicuity=request.conspicuity,
+            seen=WHAT_READERS_SEE["pictures" if request.images else "formula"],
         ),
         TERMS,
     ]
