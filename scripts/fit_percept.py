@@ -1,6 +1,6 @@
 """Fit the log contrast-to-noise ratio of lesions as the demo draws them; write percept.json.
 
-Run: python scripts/fit_percept.py [--lesions 3000] [--write]
+Run: python scripts/fit_percept.py [--lesions 2400] [--write]
 """
 
 import argparse
@@ -109,7 +109,7 @@ def overall_r_squared(measured: dict[str, np.ndarray], kinds: dict) -> float:
 def main() -> None:
     """Measure, fit, print and, if asked, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lesions", type=int, default=3000)
+    parser.add_argument("--lesions", type=int, default=2400)
     parser.add_argument("--write", action="store_true", help="replace world/percept.json")
     arguments = parser.parse_args()
     with threadpool_limits(1):

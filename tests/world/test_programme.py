@@ -251,15 +251,27 @@ def test_more_women_change_no_earlier_woman(small, programme):
         pd.testing.assert_frame_equal(fewer, more.head(len(fewer)))
 
 
-def test_more_pixels_change_nothing_else(small):
-    more = simulate(1_500, SEED, p_precancer=1.0, p_rest=0.2)
-    assert set(small.pixels_exams["exam_id"]) < set(more.pixels_exams["exam_id"])
+@pytest.mark.parametrize("seen", ["formula", "pictures"])
+def test_more_pixels_change_nothing_else(seen):
+    fewer = simulate(300, SEED, **PULLED, seen=seen, look_alike_share=0.3)
+    more = simulate(300, SEED, p_precancer=1.0, p_rest=0.9, seen=seen, look_alike_share=0.3)
+    assert set(fewer.pixels_exams["exam_id"]) < set(more.pixels_exams["exam_id"])
     columns = [name for name in EXAM_COLUMNS if name != "sampling_weight"]
-    pd.testing.assert_frame_equal(small.exams[columns], more.exams[columns])
-    pd.testing.assert_frame_equal(small.registry, more.registry)
+    pd.testing.assert_frame_equal(fewer.exams[columns], more.exams[columns])
+    for name in ("registry", "truth_exams", "truth_lesions"):
+        pd.testing.assert_frame_equal(getattr(fewer, name), getattr(more, name))
 
 
-@pytest.mark.parametrize("wrong", [{"n_women": 0}, {"p_rest": 0.0}, {"p_precancer": 1.5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"n_women": 0},
+        {"p_rest": 0.0},
+        {"p_precancer": 1.5},
+        {"workers": 0},
+        {"look_alike_share": 2},
+    ],
+)
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         simulate(**{"n_women": 10, "seed": 1, **PULLED, **wrong})

@@ -15,6 +15,11 @@ EPOCH = np.datetime64(p.EPOCH.value)
 DAYS_PER_YEAR = 365.25
 
 
+def draw(seed: int, name: str, n: int, rows: pd.DataFrame) -> np.ndarray:
+    """Uniform draw for each row, keyed by woman and slot: other rows change nothing."""
+    return stream(seed, name).random((n, SLOTS))[rows["woman"], rows["slot"]]
+
+
 def to_date(time_years: np.ndarray) -> np.ndarray:
     """Return calendar days (datetime64[ns]) of times in years since the epoch; NaN gives NaT."""
     days = np.floor(np.asarray(time_years, float) * DAYS_PER_YEAR)

@@ -90,9 +90,8 @@ breast looks as before.
 - Where sources disagree or are silent, the constant says "assumption"."""
 
 WHAT_READERS_SEE = {
-    "pictures": "Readers see each cancer as its picture shows it, but at 256 x 208 pixels and a "
-    "conspicuity of 4, whatever this export's; of look-alikes they see the picture at a random "
-    "share of the exams, elsewhere what such pictures show on average, with scatter.",
+    "pictures": "Readers see each lesion as its picture shows it, but at 256 x 208 pixels and a "
+    "conspicuity of 4, whatever this export's.",
     "formula": "Readers see each lesion as pictures show such lesions on average, with scatter: no "
     "picture was drawn.",
 }

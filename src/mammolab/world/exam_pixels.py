@@ -16,6 +16,9 @@ EXAM_COLUMNS = (
     "breast_seed", "exam_seed", "percent_density", "breast_size_mm", "texture",
     "extra_marker",
 )  # fmt: skip
+RUN_COLUMNS = (
+    "exam_id", "patient_id", "exam_date", "age_years", "device", "site", "implant",
+)  # fmt: skip
 LESION_COLUMNS = (
     "exam_id", "laterality", "kind", "diameter_mm", "depth", "height", "seed", "malignant",
     "contrast",
@@ -125,10 +128,16 @@ def exams_of_run(exams: pd.DataFrame, patients: pd.DataFrame, truth_exams: pd.Da
         If an exam has no row in `truth_exams` or its woman none in `patients`, or a column is
         missing; the message names the first ones.
     """
-    wanted = exams[["exam_id", "patient_id", "exam_date", "age_years", "device", "site", "implant"]]
-    joined = wanted.merge(
-        truth_exams.drop(columns="patient_id"), on="exam_id", how="left", validate="one_to_one"
-    ).merge(patients[["patient_id", "birth_year"]], on="patient_id", how="left")
+    _check_columns(exams, "exams", RUN_COLUMNS)
+    _check_columns(patients, "patients", ("patient_id", "birth_year"))
+    _check_columns(truth_exams, "truth_exams", ("exam_id", "patient_id", "exam_seed"))
+    joined = (
+        exams[list(RUN_COLUMNS)]
+        .merge(
+            truth_exams.drop(columns="patient_id"), on="exam_id", how="left", validate="one_to_one"
+        )
+        .merge(patients[["patient_id", "birth_year"]], on="patient_id", how="left")
+    )
     unknown = joined.loc[joined[["exam_seed", "birth_year"]].isna().any(axis=1), "exam_id"]
     if len(unknown):
         raise ValueError(

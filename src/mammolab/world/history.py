@@ -5,8 +5,8 @@ import pandas as pd
 
 from mammolab.world import attendance, people, readers
 from mammolab.world import parameters as p
-from mammolab.world.attendance import DAYS_PER_YEAR, SLOTS, to_time
-from mammolab.world.screens import SYMPTOM_SLOT, benign_at, detection, draw, make_exams
+from mammolab.world.attendance import DAYS_PER_YEAR, SLOTS, draw, to_time
+from mammolab.world.screens import SYMPTOM_SLOT, benign_at, detection, make_exams
 from mammolab.world.settings import WorldSettings
 from mammolab.world.sight import Sight, exam_seeds
 from mammolab.world.streams import stream

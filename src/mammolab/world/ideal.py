@@ -69,10 +69,10 @@ def cancer_cnr(exams: Sequence[ExamPixels], laterality: Sequence[str], rows: int
         )
     found = np.zeros(len(exams))
     for number, (exam, side) in enumerate(zip(exams, laterality, strict=True)):
-        first_view = {view.laterality: view for view in exam.views()}  # any view of the breast
+        a_view = {view.laterality: view for view in exam.views()}  # which one does not matter
         seen = [
             measured_log_cnr(view, lesion, rows, columns, conspicuity)
-            for view in (first_view[breast] for breast in BREASTS[side])
+            for view in (a_view[breast] for breast in BREASTS[side])
             for lesion in view.lesions
             if lesion.malignant
         ]

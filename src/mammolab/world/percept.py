@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mammolab.world import anatomy, fields, lesions, outline, render, streams, vendors
+from mammolab.world import anatomy, fields, lesions, observer, outline, render, streams, vendors
 from mammolab.world.lesions import KINDS, Lesion
-from mammolab.world.observer import lesion_cnr
 from mammolab.world.outline import VIEWS
 from mammolab.world.render import BreastView, lesion_box
 from mammolab.world.vendors import VENDORS, to_display, vendor_of
@@ -27,7 +26,7 @@ LATENT_DENSITIES = (-3.0, 3.0)
 SPECK_MM = 2.0  # calcifications are looked for one by one, whatever the extent of their group
 WIDEST_MM = 12.0  # observers do not add up contrast over more than this; assumption
 LEAST_CNR = 0.05  # below this a lesion leaves no trace; keeps the log finite
-_DRAWING_MODULES = (anatomy, fields, lesions, outline, render, streams, vendors)
+_DRAWING_MODULES = (anatomy, fields, lesions, observer, outline, render, streams, vendors)
 
 
 @lru_cache(maxsize=1)
@@ -154,14 +153,14 @@ def measured_log_cnr(view: BreastView, lesion: Lesion, rows: int, columns: int,
             for image in render.render_pair(bare, lesion, rows, columns, conspicuity)
         ]
         found.append(
-            lesion_cnr(*shown, spacing_mm, (row, column), radius_px * spacing_mm,
+            observer.lesion_cnr(*shown, spacing_mm, (row, column), radius_px * spacing_mm,
                        SPECK_MM if calcified else min(lesion.diameter_mm, WIDEST_MM))
         )  # fmt: skip
     return float(np.log(np.nanmax(found)))
 
 
 def drawing_digest() -> str:
-    """Return the digest (hex) of the code that draws: the fit holds for it alone."""
+    """Return the digest (hex) of the code that draws and measures: the fit holds for it alone."""
     digest = hashlib.sha256()
     for module in _DRAWING_MODULES:
         digest.update(Path(module.__file__).read_bytes())

@@ -89,6 +89,7 @@ def simulate(
     p_rest: float,
     settings: WorldSettings = NEUTRAL,
     seen: str = "formula",
+    look_alike_share: float = 1.0,
     workers: int = 1,
 ) -> Programme:
     """Simulate a screening programme of `n_women` women with at least one exported exam.
@@ -102,9 +103,11 @@ def simulate(
         with a recorded cancer within one year always have pixels.
     settings : what a chapter turned; the default changes nothing.
     seen : what readers see of a lesion: "pictures" measures it on the picture of the exam where
-        there can be one (some 14 ms of one core each; see `sight`), "formula" takes what such
-        pictures show on average, with their scatter. The two are alike as populations; women
-        differ.
+        there can be one (some 14 ms of one core each, at 256 x 208 and a conspicuity of 4 whatever
+        the export's; see `sight`), "formula" takes what such pictures show on average, with their
+        scatter. The two are alike as populations; women differ.
+    look_alike_share : with "pictures", the random share of exams whose benign look-alikes are
+        measured (those of exams that show a cancer always are); the others follow the formula.
     workers : processes that draw for the readers; the result does not depend on it.
 
     Returns
@@ -113,8 +116,8 @@ def simulate(
 
     Raises
     ------
-    ValueError : `n_women` is below 1, a probability is outside (0, 1], `seen` is unknown, or the
-        settings leave almost no woman an exam.
+    ValueError : `n_women` or `workers` is below 1, a probability is outside (0, 1] or a share
+        outside [0, 1], `seen` is unknown, or the settings leave almost no woman an exam.
 
     Notes
     -----
@@ -122,14 +125,17 @@ def simulate(
     it, and what is written of it. Limits: the ids of registry rows and pathology reports number the
     whole export, and the registry row misfiled once in five hundred goes to the next woman in it.
     """
-    if n_women < 1:
-        raise ValueError(f"n_women must be at least 1, not {n_women}")
+    for name, count in (("n_women", n_women), ("workers", workers)):
+        if count < 1:
+            raise ValueError(f"{name} must be at least 1, not {count}")
     for name, value in (("p_precancer", p_precancer), ("p_rest", p_rest)):
         if not 0 < value <= 1:
             raise ValueError(f"{name} must be above 0 and at most 1, not {value}")
+    if not 0 <= look_alike_share <= 1:
+        raise ValueError(f"look_alike_share must be from 0 to 1, not {look_alike_share}")
     if seen not in SEEN:
         raise ValueError(f"unknown seen {seen!r}; known: {', '.join(SEEN)}")
-    sight = Sight(seed, min(p_precancer, p_rest) if seen == "pictures" else 0.0, workers)
+    sight = Sight(seed, seen == "pictures", look_alike_share, workers)
     pool = int(1.4 * n_women) + 50
     while True:
         women, exams, benign = _live(pool, seed, settings, sight)

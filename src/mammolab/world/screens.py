@@ -6,17 +6,11 @@ from scipy.special import expit
 
 from mammolab.world import attendance, disease, people, readers
 from mammolab.world import parameters as p
-from mammolab.world.attendance import SLOTS, to_date, to_time
+from mammolab.world.attendance import SLOTS, draw, to_date, to_time
 from mammolab.world.sight import Sight
-from mammolab.world.streams import stream
 from mammolab.world.vendors import vendor_key
 
 SYMPTOM_SLOT = SLOTS - 1  # the exam made because of symptoms
-
-
-def draw(seed: int, name: str, n: int, rows: pd.DataFrame) -> np.ndarray:
-    """Uniform draw for each row, keyed by woman and slot: other rows change nothing."""
-    return stream(seed, name).random((n, SLOTS))[rows["woman"], rows["slot"]]
 
 
 def make_exams(
@@ -123,7 +117,7 @@ def benign_at(
 
     Parameters
     ----------
-    exams : the exams exported, with `pixel_draw`.
+    exams : the exams exported.
     women, seed : as for `make_exams`.
     sight : how much a look-alike stands out in the picture.
 

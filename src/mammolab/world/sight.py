@@ -1,8 +1,9 @@
 """How much each lesion stands out to the reader of an exam: its log contrast-to-noise ratio.
 
 Where a picture of the exam can be in the export, the ratio is measured on it, drawn for the
-purpose at the matrix of percept.json. Elsewhere it is the formula of `percept` with the scatter
-that pictures show around it, so that both kinds of exam are read alike on average.
+purpose at the matrix and conspicuity of percept.json, whatever those of the export. Elsewhere it is
+the formula of `percept` with the scatter that pictures show around it, so that both kinds of exam
+are read alike on average. Which of the two holds never depends on which pictures are exported.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from mammolab.world import people, percept
-from mammolab.world.attendance import SLOTS
+from mammolab.world.attendance import SLOTS, draw
 from mammolab.world.lesions import Lesion
 from mammolab.world.render import BreastView
 from mammolab.world.streams import stream
@@ -30,13 +31,15 @@ class Sight:
     Attributes
     ----------
     seed : seed of the world.
-    pictured_share : share of the hospital's exams of which a picture exists, cancer or not; their
-        look-alikes are measured. 0: no picture is drawn and everything follows the formula.
+    pictures : whether pictures are drawn to measure on; without, everything follows the formula.
+    look_alike_share : random share of the exams whose look-alikes are measured, beside all exams
+        that show a cancer; drawing all of a large programme would take minutes.
     workers : processes that draw; the result does not depend on it.
     """
 
     seed: int
-    pictured_share: float = 0.0
+    pictures: bool = False
+    look_alike_share: float = 1.0
     workers: int = 1
     _measured: dict[tuple[int, int, int], float] = field(default_factory=dict)
 
@@ -51,8 +54,8 @@ class Sight:
 
         Notes
         -----
-        Every exam that the hospitals made within the years of the export is measured, since the
-        export holds a picture of all that a cancer follows.
+        Every exam that the hospitals made within the years of the export is measured: which of them
+        get a picture in the export depends on what is recorded later.
         """
         hers = women.iloc[rows["woman"]]
         lesions = pd.DataFrame(
@@ -62,7 +65,7 @@ class Sight:
             }
         ).assign(diameter_mm=rows[f"{name}_mm"].to_numpy(), malignant=True)
         exams = rows.reset_index(drop=True)
-        drawn = exams["exportable"].to_numpy() & (self.pictured_share > 0)
+        drawn = exams["exportable"].to_numpy() & self.pictures
         return self._see(lesions, exams, drawn, women, name)
 
     def of_look_alikes(self, lesions: pd.DataFrame, exams: pd.DataFrame,
@@ -72,11 +75,13 @@ class Sight:
         Parameters
         ----------
         lesions : benign lesions, one row each an exam, with `row` the row in `exams`.
-        exams : the exams exported, with `pixel_draw`.
+        exams : the exams exported.
         women : as for `of_cancers`.
         """
         at = exams.iloc[lesions["row"]].reset_index(drop=True)
-        drawn = at["pixel_draw"].to_numpy() < self.pictured_share
+        drawn = draw(self.seed, "look-alike drawn", len(women), at) < self.look_alike_share
+        drawn |= np.maximum(at["invasive_mm"], at["dcis_mm"]).to_numpy() > 0
+        drawn &= self.pictures
         lesions = lesions.reset_index(drop=True).assign(malignant=False)
         return self._see(lesions, at, drawn, women, "benign")
 
@@ -87,6 +92,7 @@ class Sight:
             kind, lesions["diameter_mm"], exams["latent_density"], lesions["contrast"],
             exams["vendor"].to_numpy(object),
         )  # fmt: skip
+        # one draw an exam: positioning and noise are common to all that it shows
         fresh = stream(self.seed, f"{name} stands out").standard_normal((len(women), SLOTS))
         fresh = fresh[exams["woman"], exams["slot"]]
         seen += percept.scatter(kind, _lasting(lesions["seed"].to_numpy()), fresh)
@@ -114,8 +120,7 @@ def _lasting(seeds: np.ndarray) -> np.ndarray:
 
 def exam_seeds(seed: int, n: int, rows: pd.DataFrame) -> np.ndarray:
     """Return the seed (int64 [row]) of each exam's positioning and noise, by woman and slot."""
-    uniform = stream(seed, "exam seed").random((n, SLOTS))[rows["woman"], rows["slot"]]
-    return (uniform * 2**31).astype(np.int64)
+    return (draw(seed, "exam seed", n, rows) * 2**31).astype(np.int64)
 
 
 def _tasks(lesions: pd.DataFrame, exams: pd.DataFrame, women: pd.DataFrame,
@@ -154,7 +159,7 @@ def _gather(parts: Iterator[list[float]], total: int) -> list[float]:
     values: list[float] = []
     for number, part in enumerate(parts, start=1):
         values += part
-        if number % _CHUNKS_A_LINE == 0:
+        if number % _CHUNKS_A_LINE == 0 or len(values) == total > _CHUNK * _CHUNKS_A_LINE:
             print(f"[progress] {len(values)}/{total} lesions seen in their pictures", flush=True)
     return values
 
@@ -163,5 +168,5 @@ def _measure_chunk(tasks: list[tuple[BreastView, Lesion]]) -> list[float]:
     fit = percept.constants()
     matrix = fit["rows"], fit["columns"], fit["conspicuity"]
     with threadpool_limits(1):  # one thread: processes do not compete
-        # rounded: a last digit that differs between processors must not reach the tables
+        # rounded, so that last digits that differ between processors hardly ever reach a table
         return [round(percept.measured_log_cnr(view, lesion, *matrix), 3) for view, lesion in tasks]
