@@ -185,10 +185,15 @@ def noninferiority_test(
     check_inside(margin, "margin", 0, 1)
     check_inside(alpha, "alpha", 0, 0.5)
     z = _tango_z(counts, -margin)
-    p_value = float(norm.sf(z))
+    p_value = noninferiority_p(counts, margin)
     return NoninferiorityTest(
         tango_interval(counts, 1 - 2 * alpha), margin, z, p_value, p_value < alpha
     )
+
+
+def noninferiority_p(counts: PairedCounts, margin: float) -> float:
+    """The one-sided p-value of `noninferiority_test`, without its interval."""
+    return float(norm.sf(_tango_z(counts, -check_inside(margin, "margin", 0, 1))))
 
 
 def published_noninferiority(replicates: ArrayLike, margin: float) -> ReplicateTest:

@@ -108,7 +108,7 @@ def minimum_threshold(
     confidence: float = 0.95,
 ) -> RuleOutThreshold:
     """The lowest score of a dev cancer: rules out every exam below all of them."""
-    lowest, _, one_weight = _lowest_per_patient(score, label, patient_ids, sample_weight)
+    lowest, _, one_weight = lowest_per_patient(score, label, patient_ids, sample_weight)
     return _describe("minimum", lowest[0], lowest, one_weight, 0, confidence)
 
 
@@ -125,7 +125,7 @@ def mean_of_bootstrap_minima(
     A replicate often leaves out the lowest cancers, so the mean lies above the minimum and misses
     some: it is not "miss none". Replicates that drew no cancer are left out.
     """
-    lowest, patients, one_weight = _lowest_per_patient(score, label, patient_ids, sample_weight)
+    lowest, patients, one_weight = lowest_per_patient(score, label, patient_ids, sample_weight)
     drawn = bootstrap.counts[:, bootstrap.columns(patients)] > 0  # (replicates, cancers by score)
     first = drawn.argmax(axis=1)[drawn.any(axis=1)]
     if not len(first):
@@ -183,10 +183,10 @@ def certified_threshold(
     """
     check_inside(sensitivity, "sensitivity", 0, 1)
     check_inside(confidence, "confidence", 0, 1)
-    lowest, _, one_weight = _lowest_per_patient(score, label, patient_ids, sample_weight)
+    lowest, _, one_weight = lowest_per_patient(score, label, patient_ids, sample_weight)
     if not one_weight:
         raise ValueError("cancers of unequal sample_weight: the order statistic bound needs one")
-    n_allowed = _failures_allowed(len(lowest), sensitivity, confidence)
+    n_allowed = failures_allowed(len(lowest), sensitivity, confidence)
     if n_allowed < 0:
         return RuleOutThreshold("certified", -np.inf, len(lowest), 0, 1.0)
     return _describe("certified", lowest[n_allowed], lowest, one_weight, n_allowed, confidence)
@@ -238,11 +238,11 @@ def certified_rule_in(
     check_inside(specificity, "specificity", 0, 1)
     check_inside(confidence, "confidence", 0, 1)
     score, label, weight = check_scores(score, label, sample_weight)
-    mirrored, _, one_weight = _lowest_per_patient(-score, ~label, patient_ids, weight, "negative")
+    mirrored, _, one_weight = lowest_per_patient(-score, ~label, patient_ids, weight, "negative")
     if not one_weight:
         raise ValueError("exams without cancer of unequal sample_weight: the bound needs one")
     n_patients = len(mirrored)
-    n_allowed = _failures_allowed(n_patients, specificity, confidence)
+    n_allowed = failures_allowed(n_patients, specificity, confidence)
     if n_allowed < 0:
         return RuleInThreshold(np.inf, n_patients, 0, 1.0)
     threshold = np.nextafter(-mirrored[n_allowed], np.inf)
@@ -315,7 +315,7 @@ def choose_rule(
     return rule
 
 
-def _lowest_per_patient(
+def lowest_per_patient(
     score, chosen, patient_ids, sample_weight, kind="positive"
 ) -> tuple[NDArray[np.float64], NDArray, bool]:
     """Lowest score of each patient's chosen exams, in rising order; the patients; one weight?"""
@@ -332,7 +332,7 @@ def _lowest_per_patient(
     return lowest[order], patients[order], one_weight
 
 
-def _failures_allowed(n: int, share: float, confidence: float) -> int:
+def failures_allowed(n: int, share: float, confidence: float) -> int:
     """Most failures among n that still certify the share of successes; -1 if not even none."""
     risk = binom.cdf(np.arange(n), n, 1 - share)
     return int((risk <= 1 - confidence).sum()) - 1  # risk rises with the failures allowed
