@@ -11,12 +11,14 @@ import pandas as pd
 
 from mammolab.paths import RunPaths
 from mammolab.report import (
+    plots_calibration,
     plots_cohort,
     plots_detection,
     plots_explain,
     plots_flow,
     plots_model,
     plots_outcome,
+    plots_pathways,
     plots_study,
     plots_triage,
 )
@@ -390,12 +392,14 @@ def shares() -> pd.DataFrame:
 
 def figures(store_path: Path) -> dict[str, tuple]:
     """Every figure of the paper: name -> (size, columns, panels of (plot, data, options))."""
-    c, d, e, f, m, s, t, o = (
+    b, c, d, e, f, m, p, s, t, o = (
+        plots_calibration,
         plots_cohort,
         plots_detection,
         plots_explain,
         plots_flow,
         plots_model,
+        plots_pathways,
         plots_study,
         plots_triage,
         plots_outcome,
@@ -425,7 +429,7 @@ def figures(store_path: Path) -> dict[str, tuple]:
         "05_training_choices_learning": (double, 1, [
             (s.ways_compared, ways(), {"ceiling": 0.95, "xlabel": "share"})]),
         "06_calibration_reliability": (figure_size("single", 0.8), 1, [
-            (m.reliability, reliability(), {"per": 1000})]),
+            (b.reliability, reliability(), {"per": 1000})]),
         "07_triage_percentiles": (figure_size("single", 0.8), 1, [
             (t.score_percentiles, percentiles(), {"threshold_percentile": 19.0})]),
         "07_triage_threshold": (figure_size("single", 0.7), 1, [

@@ -10,6 +10,7 @@ import pytest
 from mammolab.errors import InputError, MissingInput
 from mammolab.pipeline.redraw import decode_data, encode_data
 from mammolab.report import (
+    plots_calibration,
     plots_cohort,
     plots_detection,
     plots_explain,
@@ -168,7 +169,7 @@ def test_the_margin_is_drawn_for_its_measure_only(fabricate):
 
 def test_a_bin_without_events_is_drawn_at_the_foot(fabricate):
     data = fabricate.reliability()
-    ax = plots_model.reliability(axes(), data)
+    ax = plots_calibration.reliability(axes(), data)
     assert (data["observed"] == 0).sum() == 1
     triangles = [line for line in ax.lines if line.get_marker() == "v" and len(line.get_xdata())]
     assert len(triangles) == 1

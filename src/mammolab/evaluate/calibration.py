@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, logit
@@ -9,6 +11,7 @@ from sklearn.isotonic import isotonic_regression
 
 from mammolab.evaluate.calibrators import (
     BetaCalibrator,
+    Calibrator,
     IsotonicCalibrator,
     LogisticCalibrator,
     logit_score,
@@ -239,6 +242,49 @@ def fit_isotonic(
     kept = np.append(rises, True) | np.append(True, rises)  # last and first knot of each block
     knots, values = knots[kept], np.clip(values[kept], 0, 1)  # averages may round past 1
     return IsotonicCalibrator("isotonic", scale, tuple(knots.tolist()), tuple(values.tolist()))
+
+
+def fit_calibrators(
+    score: ArrayLike,
+    label: ArrayLike,
+    sample_weight: ArrayLike | None,
+    train_prevalence: float,
+    scale: str = "probability",
+) -> tuple[dict[str, Calibrator], dict[str, str]]:
+    """Fit every method on the same exams, to be compared on others.
+
+    Parameters
+    ----------
+    score, label, sample_weight, scale
+        Of dev, as for `fit_platt`.
+    train_prevalence : float in (0, 1)
+        Share of cancers in the training batches, for the prior shift; the target is the weighted
+        share among these exams.
+
+    Returns
+    -------
+    calibrators : dict of method to Calibrator
+        raw, prior_shift, temperature, platt, beta, isotonic, those that could be fitted.
+    reasons : dict of method to str
+        Why each of the others could not.
+    """
+    score, label, weight = check_scores(score, label, sample_weight)
+    prevalence = float(np.average(label, weights=weight))
+    methods: dict[str, Callable[[], Calibrator]] = {
+        "raw": uncalibrated,
+        "prior_shift": lambda: prior_shift(train_prevalence, prevalence),
+        "temperature": lambda: fit_temperature(score, label, weight, scale),
+        "platt": lambda: fit_platt(score, label, weight, scale),
+        "beta": lambda: fit_beta(score, label, weight, scale),
+        "isotonic": lambda: fit_isotonic(score, label, weight, scale),
+    }
+    fitted, reasons = {}, {}
+    for name, method in methods.items():
+        try:
+            fitted[name] = method()
+        except ValueError as error:
+            reasons[name] = str(error)
+    return fitted, reasons
 
 
 def _rows_to_fit(

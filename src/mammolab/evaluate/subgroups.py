@@ -14,9 +14,11 @@ from mammolab.evaluate.checks import (
     Estimate,
     check_flag,
     check_patient_ids,
+    check_probabilities,
     check_scores,
     check_weight,
 )
+from mammolab.evaluate.reliability import expected_over_observed_estimate
 from mammolab.evaluate.resampling import PatientBootstrap, share_estimate
 
 UNKNOWN = "unknown"  # the level of exams whose subgroup is missing
@@ -188,6 +190,50 @@ def share_by_subgroup(
         among,
         minimum_patients=minimum_patients,
         minimum_events=0,
+    )
+
+
+def expected_over_observed_by_subgroup(
+    probability: ArrayLike,
+    label: ArrayLike,
+    subgroups: Mapping[str, ArrayLike],
+    patient_ids: ArrayLike,
+    sample_weight: ArrayLike | None,
+    bootstrap: PatientBootstrap,
+    intersections: Sequence[Sequence[str]] = (),
+    minimum_patients: int = 20,
+    minimum_events: int = 10,
+) -> pd.DataFrame:
+    """Cancers expected over cancers observed in every subgroup; 1 where the probabilities hold.
+
+    Parameters
+    ----------
+    probability : array-like of float in [0, 1], shape (n_exams,)
+    label : array-like of bool, shape (n_exams,)
+    subgroups, patient_ids, intersections, minimum_patients, minimum_events
+        As for `subgroup_table`.
+    sample_weight, bootstrap
+        As for `reliability.expected_over_observed_estimate`.
+    """
+    probability, label, weight = check_probabilities(probability, label, sample_weight)
+    ids = check_patient_ids(patient_ids, len(label))
+
+    def estimate(cell: NDArray[np.bool_]) -> Estimate:
+        if not weight[cell & label].any():
+            return Estimate(np.nan, np.nan, np.nan)
+        return expected_over_observed_estimate(
+            probability[cell], label[cell], ids[cell], weight[cell], bootstrap
+        )
+
+    return subgroup_table(
+        "expected_over_observed",
+        estimate,
+        label,
+        subgroups,
+        ids,
+        intersections,
+        minimum_patients=minimum_patients,
+        minimum_events=minimum_events,
     )
 
 

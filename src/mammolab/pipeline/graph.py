@@ -117,9 +117,10 @@ STAGES: dict[str, Stage] = {
         outputs=(
             "predictions_calibrated",
             "models/detector/calibrator.json",
+            "models/detector/calibrators.json",
             "results_06_calibration",
         ),
-        figures=("reliability",),
+        figures=("overconfidence", "reliability", "groups"),
     ),
     "07_triage": Stage(
         "How many mammograms may go unread, and at what cost?",

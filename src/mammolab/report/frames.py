@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.special import expit
 
 from mammolab.errors import InputError
 from mammolab.evaluate import Estimate
 from mammolab.evaluate.curves import roc_band
+from mammolab.evaluate.logistic import clipped_logit
+from mammolab.evaluate.reliability import ReliabilityTable
 from mammolab.evaluate.resampling import PatientBootstrap
 from mammolab.report.style import interval_text
 
@@ -221,6 +224,66 @@ def percentile_bins(
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def logit_bins(
+    probability: ArrayLike,
+    cancer: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    n_bins: int = 30,
+) -> pd.DataFrame:
+    """Share of the exams with and without cancer by raw score, for `score_distributions`.
+
+    Parameters
+    ----------
+    probability : array-like of float in [0, 1], shape (n_exams,)
+    cancer : array-like of bool, shape (n_exams,)
+    sample_weight : array-like of float, shape (n_exams,), optional
+    n_bins : int
+        Of equal width on the logit scale.
+
+    Returns
+    -------
+    DataFrame
+        group ("no cancer", "cancer"), low, high, share (of a group sum to 1), n_exams.
+    """
+    x = clipped_logit(np.asarray(probability, dtype=float))
+    cancer = np.asarray(cancer, dtype=bool)
+    weight = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight, float)
+    edges = np.linspace(x.min() - 1e-6, x.max() + 1e-6, n_bins + 1)
+    frames = []
+    for name, member in (("no cancer", ~cancer), ("cancer", cancer)):
+        counts, _ = np.histogram(x[member], bins=edges, weights=weight[member])
+        n_exams, _ = np.histogram(x[member], bins=edges)
+        columns = {"low": expit(edges[:-1]), "high": expit(edges[1:])}
+        columns |= {"share": counts / counts.sum(), "n_exams": n_exams}
+        frames.append(pd.DataFrame({"group": name} | columns))
+    return pd.concat(frames, ignore_index=True)
+
+
+def reliability_rows(tables: Mapping[str, ReliabilityTable]) -> pd.DataFrame:
+    """Bins of several calibrators one under another, for `plots_calibration.reliability`.
+
+    Returns
+    -------
+    DataFrame
+        calibrator, predicted, observed, ci_low, ci_high.
+    """
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "calibrator": name,
+                    "predicted": table.mean_predicted,
+                    "observed": table.observed,
+                    "ci_low": table.low,
+                    "ci_high": table.high,
+                }
+            )
+            for name, table in tables.items()
+        ],
+        ignore_index=True,
+    )
 
 
 def roc_curve(

@@ -1,4 +1,4 @@
-"""Plots of a model's behaviour: its training, its ROC curve, its calibration, its AUC."""
+"""Plots of a model's behaviour: its training, its ROC curve, its AUC."""
 
 from __future__ import annotations
 
@@ -154,71 +154,6 @@ def roc(
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     ax.set_xlabel("false-positive rate (1 − specificity)")
     ax.set_ylabel("sensitivity")
-    return ax
-
-
-def reliability(
-    ax: Axes,
-    data: pd.DataFrame,
-    log: bool = True,
-    per: int = 1,
-    colours: dict[str, str] | None = None,
-) -> Axes:
-    """Observed against predicted risk for one or several calibrators.
-
-    Parameters
-    ----------
-    ax : Axes
-    data : DataFrame, one row a (calibrator, bin)
-        calibrator, predicted, observed (probabilities); optional ci_low, ci_high of observed.
-    log : bool
-        Logarithmic axes, for screening risks that span decades. A bin without a single event is
-        drawn as an open triangle at the foot of the plot.
-    per : int
-        1000 to read risks per 1,000 exams.
-    colours : dict of str to str, optional
-        Calibrator -> colour.
-
-    Returns
-    -------
-    Axes
-    """
-    require_columns(data, ("calibrator", "predicted", "observed"), "reliability")
-    names = list(dict.fromkeys(data["calibrator"]))
-    shade = series_colours(names, colours)
-    values = per * np.concatenate([numeric(data, "predicted"), numeric(data, "observed")])
-    positive = values[values > 0]
-    if log:
-        limits = (0.5 * positive.min(), min(1.6 * positive.max(), 1.1 * per))
-        ax.set_xscale("log")
-        ax.set_yscale("log")
-    else:
-        limits = (0.0, 1.05 * positive.max())
-    ax.plot(limits, limits, color=COLOURS["published"], lw=0.7, ls=(0, (3, 2)))
-    for number, name in enumerate(names):
-        rows = data[data["calibrator"] == name].sort_values("predicted")
-        x, y = per * numeric(rows, "predicted"), per * numeric(rows, "observed")
-        low, high = per * numeric(rows, "ci_low"), per * numeric(rows, "ci_high")
-        ax.vlines(x, np.maximum(low, limits[0]), high, color=shade[name], lw=0.8, alpha=0.7)
-        seen = y > 0 if log else np.isfinite(y)
-        ax.plot(x[seen], y[seen], "o-", color=shade[name], ms=3, lw=1)
-        if not seen.all():  # an empty unclipped line would count as a mark at the figure's corner
-            foot = np.full((~seen).sum(), 1.08 * limits[0])
-            ax.plot(x[~seen], foot, "v", mfc="white", mec=shade[name], ms=3.5, clip_on=False)
-        ax.text(
-            0.04,
-            0.97 - 0.08 * number,
-            name,
-            transform=ax.transAxes,
-            va="top",
-            color=shade[name],
-            fontsize=6.5,
-            weight="bold",
-        )
-    ax.set(xlim=limits, ylim=limits)
-    unit = "probability" if per == 1 else f"per {per:,}"
-    ax.set_xlabel(f"predicted risk ({unit})")
-    ax.set_ylabel(f"observed ({unit})")
     return ax
 
 
