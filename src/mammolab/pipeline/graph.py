@@ -124,9 +124,24 @@ STAGES: dict[str, Stage] = {
     ),
     "07_triage": Stage(
         "How many mammograms may go unread, and at what cost?",
-        inputs=("cohort", "predictions_calibrated"),
+        inputs=(
+            "cohort",
+            "predictions_calibrated",
+            "images",
+            "images.npy",
+            "truth/truth_women.parquet",  # for the fate of the missed, once all is chosen
+        ),
         outputs=("triage", "results_07_triage"),
-        figures=("threshold", "readers", "percentiles"),
+        figures=(
+            "threshold",
+            "readers",
+            "promises",
+            "percentiles",
+            "quiz",
+            "pathways",
+            "worklist",
+            "consequences",
+        ),
     ),
     "08_subgroups": Stage(
         "For whom does it work less well?",

@@ -170,6 +170,20 @@ def year_shares(
     return counts.drop(columns="n")
 
 
+def score_percentile(score: ArrayLike, sample_weight: ArrayLike | None = None) -> np.ndarray:
+    """Percentile (0 to 100) of each score in the weighted sample; ties share their middle.
+
+    Examples
+    --------
+    >>> score_percentile([0.1, 0.4, 0.4], [2.0, 1.0, 1.0]).tolist()
+    [25.0, 75.0, 75.0]
+    """
+    _, rank = np.unique(np.asarray(score, dtype=float), return_inverse=True)
+    weight = np.ones(len(rank)) if sample_weight is None else np.asarray(sample_weight, float)
+    per_value = np.bincount(rank, weights=weight)
+    return (100 * (np.cumsum(per_value) - per_value / 2) / per_value.sum())[rank]
+
+
 def percentile_bins(
     score: ArrayLike,
     recall: ArrayLike,
@@ -195,12 +209,9 @@ def percentile_bins(
     DataFrame
         group (TP, FP, TN, FN), percentile_low, percentile_high, weight; every bin is there.
     """
-    score = np.asarray(score, dtype=float)
+    percentile = score_percentile(score, sample_weight)
     recall, cancer = np.asarray(recall, dtype=bool), np.asarray(cancer, dtype=bool)
-    weight = np.ones(len(score)) if sample_weight is None else np.asarray(sample_weight, float)
-    _, rank = np.unique(score, return_inverse=True)
-    per_value = np.bincount(rank, weights=weight)
-    percentile = (100 * (np.cumsum(per_value) - per_value / 2) / per_value.sum())[rank]
+    weight = np.ones(len(recall)) if sample_weight is None else np.asarray(sample_weight, float)
     edges = np.linspace(0, 100, n_bins + 1)
     groups: Sequence[tuple[str, np.ndarray]] = (
         ("TP", recall & cancer),

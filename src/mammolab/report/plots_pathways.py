@@ -45,12 +45,14 @@ def promise_lines(ax: Axes, data: pd.DataFrame, n_here: int, promised_here: floa
     require_columns(data, ("sensitivity", "n_missed", "n_cancers"), "promise_lines")
     levels = sorted(set(data["n_missed"]))
     shades = ordered_colours(len(levels))
-    ends = []
     for number, missed in enumerate(levels):
         rows = data[data["n_missed"] == missed].sort_values("n_cancers")
         x, y = numeric(rows, "n_cancers"), numeric(rows, "sensitivity")
         ax.plot(x, y, color=shades[number], ls=_DASHES[number % len(_DASHES)])
-        ends.append((x[-1], y[-1]))
+        ax.annotate(
+            f"{missed}" + (" let go" if missed == levels[-1] else ""), (x[0], y[0]), xytext=(-4, -3),
+            textcoords="offset points", ha="left", va="top", fontsize=6, color=shades[number],
+        )  # fmt: skip
     ax.set_xscale("log")
     ticks = [one for one in (20, 50, 100, 200, 500, 1000, 2000) if one <= data["n_cancers"].max()]
     ax.xaxis.set_major_locator(FixedLocator(ticks))
@@ -63,10 +65,8 @@ def promise_lines(ax: Axes, data: pd.DataFrame, n_here: int, promised_here: floa
     )  # fmt: skip
     if np.isfinite(promised_here):
         ax.plot(n_here, promised_here, "o", color=COLOURS["model"], mec="white", ms=5.5, zorder=5)
-    ax.set_ylim(min(data["sensitivity"].min(), promised_here) - 0.01, 1.0)
-    label_line_ends(
-        ax, [f"{missed} below" for missed in levels], *zip(*ends, strict=True), shades
-    )
+    lowest = np.nanmin([data["sensitivity"].min(), promised_here])
+    ax.set_ylim(lowest - 0.16 * (1 - lowest), 1.0)
     percent_axis(ax.yaxis)
     ax.set_xlabel("cancers in the development set")
     ax.set_ylabel("sensitivity one can promise (95%)")
@@ -81,7 +81,7 @@ def rule_outcomes(ax: Axes, data: pd.DataFrame) -> Axes:
     ax : Axes
     data : DataFrame, one row a rule, drawn from the top
         rule, estimate, ci_low, ci_high (share ruled out, threshold held), replayed_low,
-        replayed_high (with other dev women too), verdict (text beside the row).
+        replayed_high (with other dev women too), verdict (text under the row).
 
     Returns
     -------
@@ -101,10 +101,10 @@ def rule_outcomes(ax: Axes, data: pd.DataFrame) -> Axes:
             fontsize=6.5,
         )  # fmt: skip
         ax.text(
-            1, y - 0.34, verdict, transform=ax.get_yaxis_transform(), ha="right", va="center",
+            0, y + 0.3, verdict, transform=ax.get_yaxis_transform(), ha="left", va="center",
             fontsize=6, color=COLOURS["published"],
         )  # fmt: skip
-    ax.set_ylim(len(data) - 0.6, -0.6)
+    ax.set_ylim(len(data) - 0.5, -0.6)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.margins(x=0.06)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mammolab.errors import InputError
+from mammolab.report.frames import score_percentile
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -35,9 +36,9 @@ def quiz_exams(
     -----
     Below the threshold exams come as they come: a cancer is among them as often as chance has it.
     """
-    exams = exams.sort_values("probability", kind="stable")
-    share = exams["sampling_weight"] / exams["sampling_weight"].sum()
-    exams = exams.assign(percentile=100 * (share.cumsum() - share / 2))
+    exams = exams.assign(
+        percentile=score_percentile(exams["probability"], exams["sampling_weight"])
+    )
     below = exams["probability"] < threshold
     cancer = exams["cancer_within_1y"].astype(bool)
     n_cancers = min(n_each // 2, int((~below & cancer).sum()))
