@@ -350,3 +350,20 @@ def test_beta_fits_cancers_that_lie_between_healthy_exams():
     fitted = calibration.fit_beta(score, [0, 0, 1, 1, 0, 0])
     assert min(fitted.a, fitted.b) == 0
     assert np.isfinite(fitted.c)
+
+
+def test_all_methods_are_fitted_as_alone_and_one_that_fails_says_why():
+    rng = np.random.default_rng(11)
+    label = rng.random(4000) < 0.1
+    score = 1 / (1 + np.exp(-rng.normal(2 * label - 1, 1)))
+    weight = np.where(label, 1.0, 3.0)
+    fitted, reasons = calibration.fit_calibrators(score, label, weight, 0.5)
+    assert list(fitted) == ["raw", "prior_shift", "temperature", "platt", "beta", "isotonic"]
+    assert not reasons
+    assert fitted["platt"] == calibration.fit_platt(score, label, weight)
+    assert fitted["isotonic"] == calibration.fit_isotonic(score, label, weight)
+    prevalence = np.average(label, weights=weight)
+    assert fitted["prior_shift"] == calibration.prior_shift(0.5, prevalence)
+    backwards, reasons = calibration.fit_calibrators(1 - score, label, weight, 0.5)
+    assert "isotonic" in reasons and "rise" in reasons["isotonic"]
+    assert set(backwards) | set(reasons) == set(fitted) and not set(backwards) & set(reasons)

@@ -164,3 +164,22 @@ def test_weights_reach_every_cell(exams, bootstrap):
     weighted = np.average(recall[cell], weights=weight[cell])
     assert shares.loc["density=b", "estimate"] == pytest.approx(weighted)
     assert abs(weighted - recall[cell].mean()) > 1e-4
+
+
+def test_expected_over_observed_in_each_cell_is_that_of_its_exams_alone():
+    rng = np.random.default_rng(21)
+    n = 3000
+    ids = np.array([f"P{k // 2}" for k in range(n)])
+    group = rng.choice(["x", "y"], n)
+    probability = rng.uniform(0.02, 0.2, n)
+    label = rng.random(n) < probability * np.where(group == "x", 1.0, 2.0)
+    weight = np.where(label, 1.0, 2.0)
+    bootstrap = PatientBootstrap.draw(ids, 300, seed=3)
+    table = subgroups.expected_over_observed_by_subgroup(
+        probability, label, {"group": group}, ids, weight, bootstrap
+    ).set_index("subgroup")
+    for level in ("x", "y"):
+        cell = group == level
+        alone = weight[cell] @ probability[cell] / weight[cell & label].sum()
+        assert table.loc[f"group={level}", "estimate"] == pytest.approx(alone)
+    assert table.loc["group=y", "ci_high"] < table.loc["group=x", "ci_low"]

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from mammolab.evaluate.promises import promise_table
 from mammolab.paths import RunPaths
 from mammolab.report import (
     plots_calibration,
@@ -22,7 +23,7 @@ from mammolab.report import (
     plots_study,
     plots_triage,
 )
-from mammolab.report.frames import composition, percentile_bins, year_shares
+from mammolab.report.frames import composition, logit_bins, percentile_bins, year_shares
 from mammolab.report.numbers import chapter_of
 from mammolab.report.style import figure_size, save_svg, style
 from mammolab.schemas import write_table
@@ -72,6 +73,26 @@ NUMBERS = {
     "calibration.ece_platt": 0.0006, "calibration.slope_platt": 0.98,
     "calibration.expected_over_observed_prior_shift": 1.21, "calibration.ece_prior_shift": 0.0012,
     "calibration.slope_prior_shift": 0.93,
+    "calibration.expected_over_observed_temperature": None, "calibration.ece_temperature": None,
+    "calibration.slope_temperature": None,
+    "calibration.expected_over_observed_beta": (1.02, 0.8, 1.3), "calibration.ece_beta": 0.0008,
+    "calibration.slope_beta": 0.99, "calibration.expected_over_observed_isotonic": (1.01, 0.8, 1.3),
+    "calibration.ece_isotonic": 0.0015, "calibration.slope_isotonic": 0.84,
+    "calibration.n_cells": 8, "calibration.n_cells_off": 1,
+    "triage.fraction_ruled_out_replayed": (0.181, 0.044, 0.463), "triage.share_noninferior": 0.85,
+    "triage.fraction_ruled_out_minimum": (0.041, 0.03, 0.055), "triage.cancers_missed_minimum": 0,
+    "triage.fraction_ruled_out_certified": (0.35, 0.31, 0.38), "triage.cancers_missed_certified": 3,
+    "triage.missed_surface_before": 0, "triage.missed_found_next": 1.9,
+    "triage.both.difference_sensitivity": (-0.005, -0.02, 0.01),
+    "triage.both.difference_specificity": (0.01, 0.005, 0.015), "triage.both.readings_per_1000": 849.1,
+    "triage.second_reader.difference_sensitivity": (-0.01, -0.03, 0.01),
+    "triage.second_reader.difference_specificity": (0.075, 0.05, 0.1),
+    "triage.second_reader.readings_per_1000": 1204.0,
+    "triage.worklist_poor.hours_cancers": (-1.9, -2.8, -1.2),
+    "triage.worklist_rich.hours_cancers": (-1.6, -1.9, -1.3),
+    "triage.net_benefit_risk": 0.02, "triage.net_benefit_gain_per_1000": (0.17, -0.01, 0.37),
+    "triage.prevalence_ratio_read": 1.16, "triage.sensitivity_change_as_odds": 0.2,
+    "triage.specificity_change_as_odds": 0.0,
     "triage.threshold": 0.00082, "triage.n_dev_cancers": 171, "triage.margin": 0.05,
     "triage.fraction_ruled_out": (0.172, 0.165, 0.179),
     "triage.sensitivity_without": (0.872, 0.823, 0.917), "triage.sensitivity_with": (0.862, 0.812, 0.909),
@@ -253,6 +274,12 @@ def percentiles() -> pd.DataFrame:
     return percentile_bins(score, frame["recall"], frame["cancer_within_1y"])
 
 
+def raw_scores() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(6)
+    cancer = rng.random(3000) < 0.1
+    return 1 / (1 + np.exp(-rng.normal(2 * cancer - 1, 1.2))), cancer
+
+
 def reliability() -> pd.DataFrame:
     predicted = np.geomspace(0.0006, 0.06, 8)
     frames = []
@@ -286,6 +313,59 @@ def readers() -> pd.DataFrame:
 def differences() -> pd.DataFrame:
     rows = [("sensitivity", -0.0106, -0.029, -0.001), ("specificity", 0.0109, 0.0101, 0.0118)]
     return pd.DataFrame(rows, columns=["measure", "difference", "ci_low", "ci_high"])
+
+
+def rules() -> pd.DataFrame:
+    rows = [
+        ("lowest caught cancer", 0.04, 0.03, 0.05, 0.02, 0.36, "0 caught cancers lost"),
+        ("certified 95%", 0.35, 0.31, 0.38, 0.04, 0.62, "3 caught cancers lost"),
+    ]
+    names = ["estimate", "ci_low", "ci_high", "replayed_low", "replayed_high", "verdict"]
+    return pd.DataFrame(rows, columns=["rule", *names])
+
+
+def changes() -> pd.DataFrame:
+    rows = [
+        ("rule out", "sensitivity", -0.01, -0.03, 0.0),
+        ("rule out", "specificity", 0.012, 0.004, 0.021),
+        ("second reader", "sensitivity", 0.03, 0.01, 0.06),
+        ("second reader", "specificity", -0.1, -0.12, -0.08),
+    ]
+    names = ["pathway", "measure", "difference", "difference_low", "difference_high"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def turnaround() -> pd.DataFrame:
+    rows = [
+        (clinic, group, order, hours, 0.8 * hours, 1.3 * hours)
+        for clinic in ("0.6% with cancer", "6% with cancer")
+        for group, pair in (("cancer", (2.9, 1.0)), ("no cancer", (2.4, 2.5)))
+        for order, hours in zip(("by arrival", "by score"), pair, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["clinic", "group", "order", "estimate", "ci_low", "ci_high"])
+
+
+def benefits() -> pd.DataFrame:
+    risk = np.array([0.005, 0.01, 0.02, 0.04])
+    frames = []
+    for name, found, recalled in (
+        ("readers", 0.0057, 0.117), ("readers with triage", 0.0056, 0.105),
+        ("model alone", 0.005, 0.2), ("recall all", 0.0065, 0.9935),
+    ):  # fmt: skip
+        value = found - recalled * risk / (1 - risk)
+        frames.append(pd.DataFrame({"curve": name, "threshold_probability": risk, "value": value,
+                                    "low": value - 0.001, "high": value + 0.001}))  # fmt: skip
+    return pd.concat(frames, ignore_index=True)
+
+
+def moved() -> pd.DataFrame:
+    shift = np.linspace(-0.5, 0.5, 5)
+    frames = []
+    for name, slope in (("sensitivity", 0.2), ("specificity", -0.18)):
+        value = slope * shift - 0.01
+        frames.append(pd.DataFrame({"measure": name, "shift": shift, "value": value,
+                                    "low": value - 0.02, "high": value + 0.02}))  # fmt: skip
+    return pd.concat(frames, ignore_index=True)
 
 
 def subgroups() -> pd.DataFrame:
@@ -428,8 +508,13 @@ def figures(store_path: Path) -> dict[str, tuple]:
             (s.ways_compared, ways().drop(columns="series"), {"title": "Pooling"})]),
         "05_training_choices_learning": (double, 1, [
             (s.ways_compared, ways(), {"ceiling": 0.95, "xlabel": "share"})]),
+        "06_calibration_overconfidence": (double, 2, [
+            (b.score_distributions, logit_bins(*raw_scores()), {"prevalence": 0.006}),
+            (b.reliability, reliability(), {"per": 1000, "note": "10 bins, 188 cancers"})]),
         "06_calibration_reliability": (figure_size("single", 0.8), 1, [
             (b.reliability, reliability(), {"per": 1000})]),
+        "06_calibration_groups": (figure_size("single", 0.8), 1, [
+            (o.forest, subgroups(), {"reference": 1.0, "xlabel": "expected over observed"})]),
         "07_triage_percentiles": (figure_size("single", 0.8), 1, [
             (t.score_percentiles, percentiles(), {"threshold_percentile": 19.0})]),
         "07_triage_threshold": (figure_size("single", 0.7), 1, [
@@ -437,6 +522,20 @@ def figures(store_path: Path) -> dict[str, tuple]:
         "07_triage_readers": (double, 2, [
             (t.readers_paired, readers(), {"margin": 0.05}),
             (t.noninferiority, differences(), {"margin": 0.05})]),
+        "07_triage_promises": (double, 2, [
+            (p.rule_outcomes, rules(), {}),
+            (p.promise_lines, promise_table([0.9, 0.95, 0.98], [0, 1, 3]),
+             {"n_here": 158, "promised_here": 0.97})]),
+        "07_triage_quiz": (figure_size("double", 0.38), 1, [
+            (c.contact_sheet, contact(), {"store_path": str(store_path), "columns": 8})]),
+        "07_triage_pathways": (figure_size("single", 0.95), 1, [
+            (p.pathway_changes, changes(),
+             {"readings": {"rule out": "851", "second reader": "1,000"}, "margin": 0.05})]),
+        "07_triage_worklist": (figure_size("single", 0.85), 1, [
+            (p.worklist_turnaround, turnaround(), {})]),
+        "07_triage_consequences": (double, 2, [
+            (p.net_benefit_curves, benefits(), {}),
+            (p.criterion_change, moved(), {"rational_shift": 0.06})]),
         "08_subgroups_forest": (figure_size("single", 1.1), 1, [
             (o.forest, subgroups(), {"reference": 0.78})]),
         "09_risk_auc": (figure_size("single", 0.55), 1, [(m.auc_bars, risk_auc(), {})]),

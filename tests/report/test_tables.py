@@ -5,8 +5,17 @@ import pandas as pd
 import pytest
 
 from mammolab.errors import InputError
+from mammolab.evaluate.reliability import reliability_table
 from mammolab.paths import repository_root
-from mammolab.report.frames import composition, percentile_bins, target_rows
+from mammolab.report.frames import (
+    composition,
+    logit_bins,
+    percentile_bins,
+    reliability_rows,
+    score_percentile,
+    target_rows,
+)
+from mammolab.report.quiz import quiz_exams, quiz_sheet
 from mammolab.report.tables import MARKS, comparison, read_published, table_one
 
 PUBLISHED = repository_root() / "paper" / "published.csv"
@@ -49,6 +58,89 @@ def test_composition_sums_to_one_in_each_bar(fabricate):
 def test_year_shares_sum_to_one_in_each_half(fabricate):
     shares = fabricate.years(enriched=True).groupby("status")["share"].sum()
     np.testing.assert_allclose(shares[["cancer", "no cancer"]], 1)
+
+
+def test_percentiles_by_hand_and_by_weight():
+    assert score_percentile([1, 2, 3, 4]).tolist() == [12.5, 37.5, 62.5, 87.5]
+    score, weight = np.array([0.3, 0.1, 0.3, 0.2]), np.array([2.0, 1.0, 1.0, 1.0])
+    repeated = score_percentile(np.repeat(score, weight.astype(int)))
+    weighted = score_percentile(score, weight)
+    np.testing.assert_allclose(np.repeat(weighted, weight.astype(int)), repeated)
+
+
+def test_logit_bins_hold_every_exam_once():
+    rng = np.random.default_rng(3)
+    probability = np.append(rng.random(500), [0.0, 1.0])
+    cancer = np.arange(502) % 7 == 0
+    rows = logit_bins(probability, cancer, np.where(cancer, 1.0, 5.0), n_bins=12)
+    counts = rows.groupby("group")["n_exams"].sum()
+    assert counts.to_dict() == {"cancer": cancer.sum(), "no cancer": (~cancer).sum()}
+    np.testing.assert_allclose(rows.groupby("group")["share"].sum(), 1)
+    one = rows[rows["group"] == "cancer"]
+    inside = [
+        ((probability >= low) & (probability < high) & cancer).sum()
+        for low, high in zip(one["low"], one["high"], strict=True)
+    ]
+    assert one["n_exams"].tolist()[1:-1] == inside[1:-1]
+
+
+def test_reliability_rows_keep_their_calibrator():
+    rng = np.random.default_rng(4)
+    probability = rng.random(400)
+    label = rng.random(400) < probability
+    tables = {name: reliability_table(probability, label, None, 5) for name in ("a", "b")}
+    rows = reliability_rows(tables)
+    assert rows["calibrator"].tolist() == ["a"] * 5 + ["b"] * 5
+    np.testing.assert_array_equal(rows["observed"], np.tile(tables["a"].observed, 2))
+
+
+def quiz_exams_of(n: int = 400) -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    cancer = rng.random(n) < 0.1
+    return pd.DataFrame(
+        {
+            "exam_id": [f"E{k}" for k in range(n)],
+            "probability": rng.random(n) + 0.5 * cancer,
+            "cancer_within_1y": cancer,
+            "sampling_weight": np.where(cancer, 1.0, 20.0),
+        }
+    )
+
+
+def test_a_quiz_shows_both_sides_of_the_threshold():
+    exams = quiz_exams_of()
+    quiz = quiz_exams(exams, 0.4, 6, np.random.default_rng(1))
+    assert quiz["side"].tolist() == ["not read"] * 6 + ["read"] * 6
+    probability = exams.set_index("exam_id")["probability"][quiz["exam_id"]].to_numpy()
+    assert (probability[:6] < 0.4).all() and (probability[6:] >= 0.4).all()
+    assert quiz["cancer_within_1y"][6:].sum() == 3
+    assert quiz["percentile"][:6].is_monotonic_increasing
+    # exams of more weight come more often: with few cancers of weight 1 hardly one below
+    again = quiz_exams(exams, 0.4, 6, np.random.default_rng(1))
+    pd.testing.assert_frame_equal(quiz, again)
+
+
+def test_a_quiz_with_few_exams_shows_those_there_are():
+    exams = quiz_exams_of(30)
+    nobody = quiz_exams(exams, -1.0, 4, np.random.default_rng(1))
+    assert set(nobody["side"]) == {"read"} and len(nobody) == 4
+    everybody = quiz_exams(exams, 9.0, 4, np.random.default_rng(1))
+    assert set(everybody["side"]) == {"not read"}
+
+
+def test_the_quiz_sheet_leaves_a_tile_empty_where_a_view_is_missing():
+    quiz = quiz_exams(quiz_exams_of(), 0.4, 1, np.random.default_rng(2))
+    images = pd.DataFrame(
+        [(exam, side, "MLO", "ok", 2 * k + (side == "L")) for k, exam in enumerate(quiz["exam_id"])
+         for side in "RL"],
+        columns=["exam_id", "laterality", "view", "status", "row"],
+    )  # fmt: skip
+    images.loc[3, "status"] = "rejected"
+    sheet = quiz_sheet(quiz, images)
+    assert sheet["row"].tolist()[:3] == [0, 1, 2] and np.isnan(sheet["row"].iloc[3])
+    assert sheet["label"].str[0].tolist()[::2] == ["A", "B"]
+    with pytest.raises(InputError, match="at most 26"):
+        quiz_sheet(pd.concat([quiz] * 14), images)
 
 
 def test_percentile_bins_by_hand():

@@ -48,6 +48,8 @@ def quiz_exams(
         ("read", exams[~below & cancer], n_cancers),
         ("read", exams[~below & ~cancer], n_each - n_cancers),
     ):
+        if rows.empty:
+            continue
         drawn = rows.sample(min(n, len(rows)), weights="sampling_weight", random_state=rng)
         parts.append(drawn.assign(side=side))
     drawn = pd.concat(parts).sort_values(["side", "probability"], kind="stable")
