@@ -224,7 +224,7 @@ def _with_whole_paths(chapter: str, parameters: dict[str, Value], folder: Path) 
         if given := parameters.get(name):
             path = (folder / Path(given).expanduser()).resolve()
             if not path.is_file():
-                raise InputError(f"{chapter}.{name} names no file: {path} does not exist")
+                raise InputError(f"{chapter}.{name} must name a file, and there is none at {path}")
             whole[name] = str(path)
     return parameters | whole
 
