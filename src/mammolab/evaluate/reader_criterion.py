@@ -169,6 +169,9 @@ def stratified_folds(
     label : array-like of bool, shape (n_exams,)
         A patient with any cancer counts as one with.
     n_folds : int
+        As many as there are patients with cancer leaves out one cancer at a time: the result then
+        hardly depends on the draw, where five folds of a study of 34 cancers gave a loss of
+        sensitivity between 3 and 7 points.
     seed : int
         The order of rows plays no part.
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from mammolab.evaluate.checks import Estimate
+from mammolab.evaluate.double_reading import DoubleReading
+from mammolab.evaluate.multiplicity import adjust_p_values
 from mammolab.evaluate.reader_triage import PanelTriage
 from mammolab.evaluate.readers import ModelAgainstReaders
 from mammolab.report.style import interval_text
 
+SETTINGS = ("without", "with")
 # Quantities that depend on how many cancers there are, as `enrichment_rows` writes them.
 OF_PREVALENCE = {
     "exams ruled out": "fraction_ruled_out",
@@ -89,10 +92,10 @@ def shift_rows(triage: PanelTriage) -> pd.DataFrame:
         {"kind": "reader", "reader": reader, "setting": setting}
         | {"sensitivity": triage.reader_sensitivity[k, reader]}
         | {"specificity": triage.reader_specificity[k, reader]}
-        for k, setting in enumerate(("without", "with"))
+        for k, setting in enumerate(SETTINGS)
         for reader in range(triage.reader_sensitivity.shape[1])
     ]
-    for setting in ("without", "with"):
+    for setting in SETTINGS:
         row: dict = {"kind": "mean", "reader": -1, "setting": setting}
         for measure in ("sensitivity", "specificity"):
             mean = getattr(triage, f"{measure}_{setting}")
@@ -139,4 +142,69 @@ def recall_summary(recall: NDArray[np.bool_], weight: NDArray[np.float64]) -> st
 
 def in_words(estimate: Estimate, digits: int = 1, scale: float = 100) -> str:
     """An estimate with its interval, in percent unless `scale` says otherwise."""
-    return interval_text(estimate.value, estimate.low, estimate.high, digits, scale)
+    # + 0.0 turns what rounds to minus nothing into nothing
+    shown = (round(scale * x, digits) + 0.0 for x in (estimate.value, estimate.low, estimate.high))
+    return interval_text(*shown, digits=digits)
+
+
+def auc_table(
+    by_exam: Mapping[str, ModelAgainstReaders], by_breast: Mapping[str, ModelAgainstReaders]
+) -> pd.DataFrame:
+    """Systems against the mean reader as a table to read, p-values adjusted after Holm."""
+    holm = adjust_p_values([one.difference.p_value for one in by_exam.values()], "holm")
+    return pd.DataFrame(
+        {
+            "AUC, exams": [in_words(one.model, 2, 1) for one in by_exam.values()],
+            "minus readers": [in_words(one.difference, 2, 1) for one in by_exam.values()],
+            "p (Holm)": holm,
+            "AUC, breasts": [in_words(one.model, 2, 1) for one in by_breast.values()],
+            "minus readers, breasts": [
+                in_words(one.difference, 2, 1) for one in by_breast.values()
+            ],
+        },
+        index=pd.Index([system_name(column) for column in by_exam], name="system"),
+    )
+
+
+def triage_table(triages: Mapping[tuple[str, str], PanelTriage]) -> pd.DataFrame:
+    """Triage by (system's column, rule) as a table to read; shares in percent."""
+    return pd.DataFrame(
+        [
+            {
+                "system": system_name(column),
+                "rule": rule.replace("_", " "),
+                "ruled out, %": in_words(one.fraction_ruled_out),
+                "cancers ruled out": one.n_cancers_ruled_out,
+                "sensitivity, points": in_words(one.sensitivity_difference),
+                "specificity, points": in_words(one.specificity_difference),
+                "PPV without, %": in_words(one.ppv_without),
+                "PPV with, %": in_words(one.ppv_with),
+                "caught cancers per 1000 ruled out": in_words(one.net_false_omission, scale=1000),
+            }
+            for (column, rule), one in triages.items()
+        ]
+    )
+
+
+def double_reading_table(settings: Sequence[DoubleReading]) -> pd.DataFrame:
+    """Ways of reading an exam as a table to read, in percent."""
+    return pd.DataFrame(
+        [
+            {
+                "setting": one.setting,
+                "sensitivity, %": in_words(one.sensitivity),
+                "specificity, %": in_words(one.specificity),
+                "recall rate at screening, %": in_words(one.recall_rate),
+            }
+            for one in settings
+        ]
+    )
+
+
+def reported(naive: PanelTriage, reweighted: PanelTriage) -> dict[str, Estimate]:
+    """What a chapter reports of triage on a reader study, by name."""
+    fields = [f"{m}_{s}" for m in ("sensitivity", "specificity") for s in (*SETTINGS, "difference")]
+    both = ["fraction_ruled_out", "ppv_without", "ppv_with", "net_false_omission"]
+    return {name: getattr(reweighted, name) for name in (*fields, *both)} | {
+        f"{name}_naive": getattr(naive, name) for name in both
+    }

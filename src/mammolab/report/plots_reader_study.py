@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from mammolab.report.style import (
     COLOURS,
@@ -103,8 +103,9 @@ def enrichment(ax: Axes, data: pd.DataFrame, title: str = "", note: str = "") ->
             ax.plot(ends, [y, y], color=colour, lw=1.1, solid_capstyle="butt")
             if value[row] > 0:
                 ax.plot(value[row], y, "o", ms=4.2, mec=colour, mfc=face, mew=1)
-            digits = 1 if not value[row] < 0.01 else 2
+            digits = 2 if value[row] < 0.01 else 1
             words = interval_text(value[row], low[row], high[row], digits, scale=100)
+            words = words if np.isfinite(value[row]) else "nobody"  # a share of nobody
             text_beside(ax, y, 5, words, color=colour, fontsize=6)
     heads = {"va": "bottom", "fontsize": 6}
     text_beside(ax, -0.62, 5, "%:", **heads, color=COLOURS["ink"])
@@ -114,6 +115,7 @@ def enrichment(ax: Axes, data: pd.DataFrame, title: str = "", note: str = "") ->
     ax.set_yticks(range(len(data)), data["quantity"])
     ax.set_ylim(len(data) - 0.5, -0.6)
     _plain_rows(ax)
+    ax.xaxis.set_major_locator(LogLocator(base=100))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
     ax.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
     ax.set_xlabel(f"share (logarithmic)\n{note}".rstrip())
@@ -132,7 +134,7 @@ def reader_shifts(ax: Axes, data: pd.DataFrame, title: str = "", note: str = "")
         their _low and _high.
     title : str
     note : str
-        Counts, written in the lower corner.
+        Counts, written under the axis.
 
     Returns
     -------
@@ -173,8 +175,7 @@ def reader_shifts(ax: Axes, data: pd.DataFrame, title: str = "", note: str = "")
     ax.legend(
         loc="lower left", bbox_to_anchor=(-0.03, 0.97), ncols=2, handletextpad=0.2, columnspacing=1
     )
-    ax.text(0.02, 0.02, note, transform=ax.transAxes, **_SMALL)
-    ax.set_xlabel("specificity (%)")
+    ax.set_xlabel(f"specificity (%)\n{note}".rstrip())
     ax.set_ylabel("sensitivity (%)")
     ax.set_title(title, pad=_TITLE_PAD)
     return ax
