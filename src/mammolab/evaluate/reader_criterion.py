@@ -128,7 +128,8 @@ def recall_at_rate(
     for k, column in enumerate(table.T):
         values, place = np.unique(column, return_inverse=True)
         recalled = np.bincount(place, weight)[::-1].cumsum() / weight.sum()  # from the highest down
-        criterion[k] = values[::-1][np.abs(recalled - rate).argmin()]
+        # rounded, so that two rates as near as each other are a tie
+        criterion[k] = values[::-1][np.abs(recalled - rate).round(12).argmin()]
     return PanelRecalls(criterion, table >= criterion)
 
 
