@@ -172,9 +172,10 @@ def reader_shifts(ax: Axes, data: pd.DataFrame, title: str = "", note: str = "")
             label=f"{setting} triage (mean)", zorder=3,
         )  # fmt: skip
     ax.margins(0.06)
-    ax.legend(
+    legend = ax.legend(
         loc="lower left", bbox_to_anchor=(-0.03, 0.97), ncols=2, handletextpad=0.2, columnspacing=1
     )
+    legend.set_in_layout(False)  # else a narrow panel is squeezed to make room for it
     ax.set_xlabel(f"specificity (%)\n{note}".rstrip())
     ax.set_ylabel("sensitivity (%)")
     ax.set_title(title, pad=_TITLE_PAD)
