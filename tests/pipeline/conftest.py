@@ -25,7 +25,7 @@ if mistake:
 STAGES = {
     "01_first": {"question": "one?", "outputs": ["raw/a.txt"]},
     "02_second": {"question": "two?", "inputs": ["raw/a.txt"], "outputs": ["b.txt"]},
-    "03_third": {"question": "three?", "inputs": ["raw/a.txt"]},
+    "03_third": {"question": "three?", "inputs": ["raw/a.txt"], "file_parameters": ["study"]},
     "20_manuscript": {
         "question": "last?",
         "inputs": ["b.txt", "numbers/03_third.json"],
@@ -120,7 +120,7 @@ def write_toy(root: Path) -> Toy:
             done("02_second"),
         ],
     )
-    names = "names = ['a', 'b']  # some names"
+    names = "names = ['a', 'b']  # some names\nstudy = ''  # a file of the user's"
     write_notebook(toy.notebook("03_third"), names, [start, done("03_third")])
     write_notebook(
         toy.notebook("20_manuscript"),

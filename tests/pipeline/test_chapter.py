@@ -72,6 +72,28 @@ def test_a_number_of_an_earlier_chapter_is_read(toy, chapter):
         chapter.read_number("third.rows")
 
 
+def test_a_file_that_a_parameter_names_is_an_input(toy):
+    (toy.build / "raw").mkdir(parents=True)
+    (toy.build / "raw" / "a.txt").write_text("3")
+    given = toy.root / "study.csv"
+    namespace = {"run_dir": "build/demo", "seed": 7, "names": ["a"], "study": str(given)}
+    with pytest.raises(MissingInput, match="03_third.study must name a file"):
+        open_chapter("03_third", namespace)
+    digests = []
+    for text in ("one", "two"):
+        given.write_text(text)
+        third = open_chapter("03_third", namespace)
+        third.number("third.rows", 1)
+        third.close()
+        left = json.loads((toy.build / "numbers" / "03_third.json").read_text())["third.rows"]
+        digests.append((third.inputs["study"], left["inputs_digest"], left["parameters_digest"]))
+    assert digests[0][:2] != digests[1][:2]
+    assert digests[0][2] == digests[1][2]  # wherever the file lies
+    without = open_chapter("03_third", namespace | {"study": ""})
+    assert set(without.inputs) == {"raw/a.txt"}
+    assert open_chapter("03_third", namespace | {"study": "study.csv"}).inputs == third.inputs
+
+
 def test_random_streams_go_by_purpose(chapter):
     first = chapter.rng("bootstrap").random(3)
     chapter.rng("other").random(1000)

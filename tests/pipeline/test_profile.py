@@ -87,3 +87,21 @@ def test_profile_values_are_checked(toy):
     ):
         with pytest.raises(InputError, match=words):
             profile.load_profile(write_profile(toy, text))
+
+
+def test_a_file_is_looked_for_before_anything_runs(toy, capsys, monkeypatch):
+    monkeypatch.chdir(toy.root)
+    sentence = error_of(capsys, monkeypatch, "run", "-p", "third.study=mine.csv")
+    assert f"03_third.study must name a file, and there is none at {toy.root}/mine.csv" in sentence
+    assert not toy.build.exists()
+    with pytest.raises(InputError, match="there is none at"):
+        profile.load_profile(write_profile(toy, "chapters: {third: {study: mine.csv}}"))
+
+    (toy.root / "mine.csv").touch()
+    (toy.root / "configs" / "other.csv").touch()
+    named = profile.with_overrides(profile.load_profile("demo"), ["third.study=mine.csv"])
+    assert named.chapters["03_third"]["study"] == str(toy.root / "mine.csv")
+    loaded = profile.load_profile(write_profile(toy, "chapters: {third: {study: other.csv}}"))
+    assert loaded.chapters["03_third"]["study"] == str(toy.root / "configs" / "other.csv")
+    empty = profile.with_overrides(loaded, ["third.study="])
+    assert empty.chapters["03_third"]["study"] == ""

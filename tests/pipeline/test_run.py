@@ -146,6 +146,19 @@ def test_only_what_changed_runs_again(story):
     assert would_run(story) == ["03_third", "20_manuscript"]
 
 
+def test_a_file_that_a_parameter_names_is_watched(story):
+    given = story.root / "study.csv"
+    asked = ["03_third", "--run", "given", "-p", f"third.study={given}"]
+    code, _, err = run(story, *asked)
+    assert code == 2 and err.count("\n") == 1 and f"there is none at {given}" in err
+    given.write_text("a\n1\n")
+    code, _, err = run(story, *asked)
+    assert code == 0, err
+    assert would_run(story, *asked) == ["nothing to do: everything is up to date"]
+    given.write_text("a\n2\n")
+    assert would_run(story, *asked) == ["03_third"]
+
+
 def test_own_raw_exports_replace_the_first_chapter(story):
     raw = story.root / "data"
     path = story.root / "configs" / "mine.yaml"

@@ -225,8 +225,10 @@ class Chapter:
         write_json(marker, dict(sorted(self._numbers.items())))
 
     def _reported_parameters(self) -> dict:
-        """Parameters without the folders, which differ from machine to machine."""
-        return {k: v for k, v in self.parameters.items() if k not in ("run_dir", "raw_dir")}
+        """Parameters without folders and files, whose places differ from machine to machine; the
+        files' digests are among the inputs."""
+        places = ("run_dir", "raw_dir", *graph.STAGES[self.name].file_parameters)
+        return {k: v for k, v in self.parameters.items() if k not in places}
 
 
 def _plain_number(value: object) -> object:
@@ -263,7 +265,8 @@ def open_chapter(name: str, namespace: dict) -> Chapter:
     Raises
     ------
     MissingInput
-        When an input does not exist; the message names the command that makes it.
+        When an input does not exist; the message names the command that makes it, or the parameter
+        that names the file.
     """
     declared = declared_parameters(notebook_path(name))
     parameters = {key: namespace[key] for key in declared}
@@ -288,6 +291,10 @@ def open_chapter(name: str, namespace: dict) -> Chapter:
             f"{name} needs {', '.join(missing)} of the run '{paths.name}': run "
             f"`{command_for(last, paths)}` first, or name another run in `run_dir`"
         )
+    given = graph.given_files(name, parameters)
+    for parameter, path in given.items():
+        if not path.is_file():
+            raise MissingInput(f"{name}.{parameter} must name a file, and there is none at {path}")
     use_style()
     pd.set_option("display.precision", 3, "display.max_colwidth", None)
     return Chapter(
@@ -296,5 +303,5 @@ def open_chapter(name: str, namespace: dict) -> Chapter:
         raw=raw,
         parameters=parameters,
         code_digest=provenance.code_digest(name),
-        inputs=provenance.input_digests(inputs),
+        inputs=provenance.input_digests(inputs | given),
     )

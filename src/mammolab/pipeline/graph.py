@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from mammolab.paths import repository_root
+from mammolab.paths import repository_root, run_root
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,9 @@ class Stage:
         Names of the figures it draws.
     sources : tuple of str
         Files of the repository, beside Python code, that shape what it makes.
+    file_parameters : tuple of str
+        Parameters that name a file of the user's, an input where it is given. What the chapter
+        draws from it is no figure in `figures`: those are always drawn.
     """
 
     question: str
@@ -37,6 +40,7 @@ class Stage:
     threads: int = 1
     figures: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    file_parameters: tuple[str, ...] = ()
 
 
 MANUSCRIPT = "20_manuscript"
@@ -142,6 +146,7 @@ STAGES: dict[str, Stage] = {
             "worklist",
             "consequences",
         ),
+        file_parameters=("reader_study",),
     ),
     "08_subgroups": Stage(
         "For whom does it work less well?",
@@ -231,13 +236,14 @@ STAGES: dict[str, Stage] = {
 
 
 def read_stages(path: Path) -> dict[str, Stage]:
-    """Read stages from YAML: question, inputs, outputs and threads by chapter."""
+    """Read stages from YAML: question, inputs, outputs, threads, file_parameters by chapter."""
     return {
         name: Stage(
             given["question"],
             tuple(given.get("inputs", ())),
             tuple(given.get("outputs", ())),
             given.get("threads", 1),
+            file_parameters=tuple(given.get("file_parameters", ())),
         )
         for name, given in yaml.safe_load(path.read_text(encoding="utf-8")).items()
     }
@@ -247,6 +253,15 @@ def read_stages(path: Path) -> dict[str, Stage]:
 _OTHER_STAGES = repository_root() / "workflow" / "stages.yaml"
 if _OTHER_STAGES.exists():
     STAGES = read_stages(_OTHER_STAGES)
+
+
+def given_files(chapter: str, parameters: dict) -> dict[str, Path]:
+    """Return the user's files that a chapter's parameters name, by parameter; empty ones are out.
+
+    A relative path is taken from the repository's root, as a run's folder is.
+    """
+    named = {name: parameters.get(name) for name in STAGES[chapter].file_parameters}
+    return {name: run_root(path) for name, path in named.items() if path}
 
 
 def is_table(artefact: str) -> bool:

@@ -147,12 +147,14 @@ def _article(kind: type) -> str:
 def load_profile(text: str) -> Profile:
     """Read a profile: the name of one in configs/, or the path of a YAML file.
 
-    A relative `raw` is taken from the folder that holds the YAML file.
+    A relative `raw`, or file that a parameter names, is taken from the folder that holds the YAML
+    file.
 
     Raises
     ------
     InputError
-        When there is no such profile, or it holds an unknown key, chapter, parameter or type.
+        When there is no such profile, or it holds an unknown key, chapter, parameter or type, or
+        names a file that does not exist.
     """
     if text.endswith((".yaml", ".yml")):
         path = Path(text)
@@ -180,10 +182,11 @@ def load_profile(text: str) -> Profile:
     chapters = {}
     for chapter, parameters in (given.get("chapters") or {}).items():
         chapter = resolve_chapter(str(chapter))
-        chapters[chapter] = {
+        checked = {
             parameter: check_value(value, _default(chapter, parameter), f"{chapter}.{parameter}")
             for parameter, value in (parameters or {}).items()
         }
+        chapters[chapter] = _with_whole_paths(chapter, checked, path.resolve().parent)
     return Profile(
         name, check_value(given.get("seed", 2019), 2019, f"seed in {path}"), raw, chapters
     )
@@ -192,10 +195,13 @@ def load_profile(text: str) -> Profile:
 def with_overrides(profile: Profile, overrides: Sequence[str]) -> Profile:
     """Return the profile with overrides such as "triage.target_sensitivity=0.98" laid over it.
 
+    A relative path of a file is taken from the working directory.
+
     Raises
     ------
     InputError
-        When one has another shape, or names no chapter or parameter, or its value has no fit type.
+        When one has another shape, or names no chapter, parameter or file, or its value has no fit
+        type.
     """
     chapters = {chapter: dict(parameters) for chapter, parameters in profile.chapters.items()}
     for override in overrides:
@@ -205,8 +211,22 @@ def with_overrides(profile: Profile, overrides: Sequence[str]) -> Profile:
             raise InputError(f"-p takes chapter.parameter=value, not '{override}'")
         chapter = resolve_chapter(chapter)
         value = parse_value(text, _default(chapter, parameter), f"{chapter}.{parameter}")
-        chapters.setdefault(chapter, {})[parameter] = value
+        chapters.setdefault(chapter, {}).update(
+            _with_whole_paths(chapter, {parameter: value}, Path.cwd())
+        )
     return replace(profile, chapters=chapters)
+
+
+def _with_whole_paths(chapter: str, parameters: dict[str, Value], folder: Path) -> dict[str, Value]:
+    """Return parameters whose files are there and named by whole paths, from `folder`."""
+    whole = {}
+    for name in graph.STAGES[chapter].file_parameters:
+        if given := parameters.get(name):
+            path = (folder / Path(given).expanduser()).resolve()
+            if not path.is_file():
+                raise InputError(f"{chapter}.{name} must name a file, and there is none at {path}")
+            whole[name] = str(path)
+    return parameters | whole
 
 
 def check_raw(raw: Path) -> None:
