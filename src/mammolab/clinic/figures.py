@@ -15,7 +15,7 @@ from mammolab.report import frames, plots_model, plots_outcome, plots_triage
 from mammolab.report.style import style
 
 CALIBRATOR_NAMES = {"platt": "Platt", "raw": "as it is"}
-MOST_ROWS = 22  # levels that the forest shows; subgroups.csv holds all
+MOST_ROWS = 20  # levels that the forest shows; subgroups.csv holds all
 MOST_LETTERS = 18  # of a name in a figure
 LOG_SPAN = 30  # scores that span more than this factor are drawn on a logarithmic axis
 
@@ -69,7 +69,7 @@ def _readers(a: Analysis) -> Figure:
     )  # fmt: skip
     figure, (left, right) = _figure(7.0, 1.65, 2)
     with style():
-        plots_triage.readers_paired(left, paired, margin=a.settings.margin)
+        plots_triage.readers_paired(left, paired)  # the margin stands in the panel beside
         plots_triage.noninferiority(right, differences, margin=a.settings.margin)
     return figure
 
@@ -93,6 +93,14 @@ def _threshold(a: Analysis) -> Figure:
     dev, scores = a.dev, a.scores
     caught = dev["cancer"] & dev["recall"] if scores.has_recall else dev["cancer"]
     curve = pd.DataFrame(vars(rule_out_curve(dev["suspicion"], caught, dev["weight"])))
+    # the threshold itself, so that its two shares are read off and not interpolated
+    at = {
+        "threshold": a.chosen.threshold,
+        "sensitivity": np.average(~dev["ruled_out"][caught], weights=dev["weight"][caught]),
+        "fraction_ruled_out": np.average(dev["ruled_out"], weights=dev["weight"]),
+    }
+    curve = curve[curve["threshold"] != a.chosen.threshold]
+    curve = pd.concat([curve, pd.DataFrame([at])], ignore_index=True)
     curve["threshold"] = scores.calibrator_input(curve["threshold"])
     positive = curve["threshold"][curve["threshold"] > 0]
     log = len(positive) > 0.9 * len(curve) and positive.max() > LOG_SPAN * positive.min()
@@ -102,9 +110,6 @@ def _threshold(a: Analysis) -> Figure:
             ax,
             curve,
             chosen=float(scores.calibrator_input(a.chosen.threshold)),
-            target_sensitivity=(
-                a.settings.target_sensitivity if a.settings.rule == "certified" else None
-            ),
             log=bool(log),
         )
         words = scores.input_in_words.replace("-", "−")
@@ -130,7 +135,7 @@ def _reliability(a: Analysis) -> Figure:
         )
         for name, one in named
     ]
-    figure, (ax,) = _figure(3.4, 2.7)
+    figure, (ax,) = _figure(3.4, 2.35)
     with style():
         plots_model.reliability(ax, pd.concat(rows, ignore_index=True), per=1000)
     return figure
@@ -156,7 +161,7 @@ def _roc(a: Analysis) -> Figure:
     text = f"AUC {a.auc.value:.3f}"
     if np.isfinite(a.auc.low):
         text += f" ({a.auc.low:.3f}–{a.auc.high:.3f})"
-    figure, (ax,) = _figure(2.7, 2.7)
+    figure, (ax,) = _figure(2.6, 2.35)
     with style():
         plots_model.roc(ax, curve.assign(curve="score"), labels={"score": text}, points=points)
     return figure
