@@ -238,7 +238,9 @@ def choose_thresholds(scores: Scores, settings: Settings) -> dict[str, RuleOutTh
     minimum = minimum_threshold(*of_dev, weight, confidence)
     rules = {
         "minimum": minimum,
-        "mean_of_bootstrap_minima": mean_of_bootstrap_minima(*of_dev, weight, bootstrap, confidence),
+        "mean_of_bootstrap_minima": mean_of_bootstrap_minima(
+            *of_dev, weight, bootstrap, confidence
+        ),
     }
     cancers = dev[chosen_from]
     if np.isnan(minimum.certified_sensitivity):  # unequal weights

@@ -40,9 +40,16 @@ def example_rows() -> list[tuple]:
             device = "north" if even("device", woman) < 0.6 else "south"
             rows.append(
                 (
-                    f"EXAMPLE-{woman:04d}", f"EXAMPLE-{woman:04d}-{exam + 1}", f"{score:.4f}",
-                    int(cancer), int(recalled), 1 if cancer else WEIGHT, density, device, "yes",
-                )  # fmt: skip
+                    f"EXAMPLE-{woman:04d}",
+                    f"EXAMPLE-{woman:04d}-{exam + 1}",
+                    f"{score:.4f}",
+                    int(cancer),
+                    int(recalled),
+                    1 if cancer else WEIGHT,
+                    density,
+                    device,
+                    "yes",
+                )
             )
     return rows
 

@@ -71,7 +71,5 @@ def subgroup_results(
         ]
     else:
         tables.append(share("cancers_ruled_out", out, label, FEWEST_CANCERS))
-    tables.append(
-        subgroup_table("expected_over_observed", ratio, label, columns, ids, **fewest)
-    )
+    tables.append(subgroup_table("expected_over_observed", ratio, label, columns, ids, **fewest))
     return pd.concat(tables, ignore_index=True)

@@ -79,6 +79,8 @@ def content(a: Analysis, figures: Sequence[str]) -> dict:
         "probability": f"{1000 * tables.probability_at(a, a.chosen.threshold):.3g}",
         "promise": words.promise(a),
         "kept": words.kept_on_test(a),
+        "conditions": words.conditions(a),
+        "needed": _needed(a),
         "results": _results(a),
         "counts": _counts(a),
         "rules": _rules(a),
@@ -108,7 +110,9 @@ def _data(a: Analysis) -> list[list[str]]:
         caught = (part.loc[part["cancer"] & part["recall"], "patient_id"] for part in parts)
         rows.append(["   of them caught by readers", *(f"{ids.nunique():,}" for ids in caught)])
     if a.scores.weighted:
-        rows.append(["Exams they stand for (weights)", *(f"{p['weight'].sum():,.0f}" for p in parts)])
+        rows.append(
+            ["Exams they stand for (weights)", *(f"{p['weight'].sum():,.0f}" for p in parts)]
+        )
     shares = (np.average(part["cancer"], weights=part["weight"]) for part in parts)
     rows.append(["Exams with cancer per 1,000", *(f"{1000 * share:.1f}" for share in shares)])
     return rows
@@ -171,7 +175,9 @@ def _rules(a: Analysis) -> list[list[str]]:
         cells = [
             words.RULE_NAMES[row.rule] + " (chosen)" * bool(row.chosen),
             words.score_text(row.threshold) if finite else "none",
-            f"{promised}, {row.proof}" if np.isfinite(bound) else row.proof * (not finite) or "none",
+            f"{promised}, {row.proof}"
+            if np.isfinite(bound)
+            else row.proof * (not finite) or "none",
             words.percent(row.fraction_ruled_out),
         ]
         if a.scores.has_recall:
@@ -185,6 +191,16 @@ def _rules(a: Analysis) -> list[list[str]]:
             cells += [str(row.n_test_cancers_ruled_out)]
         rows.append(cells)
     return rows
+
+
+def _needed(a: Analysis) -> str:
+    caught = "caught cancers" if a.scores.has_recall else "cancers"
+    needed = words.needed_for(a)
+    listed = ", ".join(f"{100 * float(share):g}% takes {n}" for share, n in needed.items())
+    return (
+        f"Only the first two carry a proof. With none ruled out, at {a.settings.confidence:.0%} "
+        f"confidence, a promise of {listed} women with {caught} in dev."
+    )
 
 
 def _calibration(a: Analysis) -> list[list[str]]:
@@ -219,12 +235,18 @@ def _missed(a: Analysis) -> str:
 
 def _limits(a: Analysis) -> list[str]:
     told = [
-        "Past decisions are replayed. Readers who know that the dullest exams are gone may recall "
-        "more or less than they did; only a trial can tell.",
-        "Nothing is said about other hospitals, other machines, or another version of the scoring "
-        "software. Watch the scores after any change.",
-        "Dev chose the calibrator and the threshold, test was looked at once. Whoever tries other "
-        "settings and keeps the best has no test set left.",
+        (
+            "Past decisions are replayed. Readers who know that the least suspicious exams are gone may recall "
+            "more or less than they did; only a trial can tell."
+        ),
+        (
+            "Nothing is said about other hospitals, other machines, or another version of the scoring "
+            "software. Watch the scores after any change."
+        ),
+        (
+            "Dev chose the calibrator and the threshold, test was looked at once. Whoever tries other "
+            "settings and keeps the best has no test set left."
+        ),
     ]
     if a.scores.has_recall:
         told.append(
@@ -251,8 +273,10 @@ def _provenance(a: Analysis) -> str:
     parts = [
         f"file {brief(a.scores.file, 48)}, SHA-256 {a.scores.sha256}",
         f"mammolab {__version__}",
-        f"rule {s.rule}, target sensitivity {s.target_sensitivity:g}, confidence {s.confidence:g}, "
-        f"margin {s.margin:g}, calibrator {s.calibrator} (takes {a.scores.input_in_words})",
+        (
+            f"rule {s.rule}, target sensitivity {s.target_sensitivity:g}, confidence {s.confidence:g}, "
+            f"margin {s.margin:g}, calibrator {s.calibrator} (takes {a.scores.input_in_words})"
+        ),
         f"{s.n_replicates:,} bootstrap replicates over women, seed {s.seed}; intervals 95%",
     ]
     return "; ".join(parts) + "."

@@ -142,9 +142,7 @@ def certificate(a: Analysis) -> dict:
         "proof": PROOF[rule.rule] if np.isfinite(bound) else "none",
         "among": words.cancers_in_words(a),
         "unit": "woman",
-        "target_sensitivity": (
-            a.settings.target_sensitivity if rule.rule == "certified" else None
-        ),
+        "target_sensitivity": (a.settings.target_sensitivity if rule.rule == "certified" else None),
         "confidence": a.settings.confidence,
         "certified_sensitivity": bound if np.isfinite(bound) else None,
         "n_cancers": rule.n_cancers,

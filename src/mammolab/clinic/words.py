@@ -70,7 +70,8 @@ def promise(a: Analysis) -> str:
     """What the threshold promises, by which rule and on how many cancers: one sentence."""
     rule, settings = a.chosen, a.settings
     caught = "caught cancers" if a.scores.has_recall else "cancers"
-    basis = f"{rule.n_cancers} women with {caught} in dev, {rule.n_missed} of them ruled out"
+    lost = rule.n_missed or "none"
+    basis = f"{rule.n_cancers} women with {caught} in dev, {lost} of them ruled out"
     if not np.isfinite(rule.certified_sensitivity):
         return (
             f"Nothing is promised: the {caught} of dev have unequal weights, so that they are no "
@@ -86,7 +87,7 @@ def promise(a: Analysis) -> str:
         )
     asked = ""
     if rule.rule == "certified":
-        asked = f"; asked for: {percent(settings.target_sensitivity, 3).rstrip('%').rstrip('0').rstrip('.')}%"
+        asked = f"; asked for: {100 * settings.target_sensitivity:g}%"
     return f"{sure[0].upper()}{sure[1:]}, {kept} ({basis}{asked})."
 
 
@@ -99,8 +100,10 @@ def conditions(a: Analysis) -> list[str]:
     )
     return [
         "The unit is the woman: of several exams followed by her cancer the lowest score counts.",
-        "Later women are like those of dev: same population, devices, acquisition and version of "
-        "the scoring software.",
+        (
+            "Later women are like those of dev: same population, devices, acquisition and version of "
+            "the scoring software."
+        ),
         "The threshold is not moved after looking at test.",
         tail,
     ]
@@ -117,7 +120,9 @@ def kept_on_test(a: Analysis) -> str:
     )
     bound = a.chosen.certified_sensitivity
     if np.isfinite(bound) and a.kept.share.high < bound:
-        return f"{said}, which is less than was promised: dev and test differ, or chance was unkind."
+        return (
+            f"{said}, which is less than was promised: dev and test differ, or chance was unkind."
+        )
     return f"{said}."
 
 
@@ -131,10 +136,12 @@ def verdict(a: Analysis) -> tuple[str, str]:
         share = clinic.sensitivity_with
         return (
             "What readers would lose is not known",
-            f"{saved}; of the exams with cancer {with_interval(share)} would still be read, and "
-            f"{clinic.n_cancers_ruled_out} of {clinic.n_cancers} women with cancer have an exam "
-            "below the threshold. Without a column recall or birads nobody can say how many of "
-            "them readers would have caught.",
+            (
+                f"{saved}; of the exams with cancer {with_interval(share)} would still be read, and "
+                f"{clinic.n_cancers_ruled_out} of {clinic.n_cancers} women with cancer have an exam "
+                "below the threshold. Without a column recall or birads nobody can say how many of "
+                "them readers would have caught."
+            ),
         )
     test = clinic.noninferiority
     points = f"{100 * test.margin:g} points"
@@ -155,8 +162,10 @@ def verdict(a: Analysis) -> tuple[str, str]:
         )
     return (
         f"Not shown to lose less than {points}",
-        f"{loss}. A loss of {points} cannot be refuted ({p}, one-sided, tested at 0.025): too few "
-        "cancers, or too many ruled out.",
+        (
+            f"{loss}. A loss of {points} cannot be refuted ({p}, one-sided, tested at 0.025): too few "
+            "cancers, or too many ruled out."
+        ),
     )
 
 
@@ -206,8 +215,10 @@ def summary(a: Analysis) -> list[str]:
         promise(a),
         kept_on_test(a),
         f"{head}: {sentence}",
-        f"AUC {a.auc.value:.3f} ({a.auc.low:.3f}–{a.auc.high:.3f}); expected over observed cancers "
-        f"{ratio_text(a.after.expected_over_observed)} after calibration",
+        (
+            f"AUC {a.auc.value:.3f} ({a.auc.low:.3f}–{a.auc.high:.3f}); expected over observed cancers "
+            f"{ratio_text(a.after.expected_over_observed)} after calibration"
+        ),
         *decisions(a),
     ]
     if a.scores.synthetic:
