@@ -20,7 +20,7 @@ from mammolab.clinic.settings import Settings
 from mammolab.clinic.sheet import set_sheet
 from mammolab.errors import InputError
 from mammolab.files import write_json
-from mammolab.report.style import save_svg
+from mammolab.report.style import save_svg, style
 
 RECORD = "triage.json"  # whose folder this is, and which files in it are ours
 COMMAND = "mammolab triage"
@@ -99,9 +99,10 @@ def write_folder(a: Analysis, folder: Path) -> None:
         ("missed", tables.missed(a)),
     ):
         _write_csv(frame, folder / f"{name}.csv")
-    drawn = [
-        save_svg(figure, folder / "figures" / f"{name}.svg") for name, figure in draw_figures(a)
-    ]
+    with style():
+        drawn = [
+            save_svg(figure, folder / "figures" / f"{name}.svg") for name, figure in draw_figures(a)
+        ]
     set_sheet(a, drawn, folder / SHEET)
     files = sorted(str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file())
     record = {

@@ -12,16 +12,16 @@ from matplotlib.figure import Figure
 from mammolab.clinic.analysis import Analysis, Calibration
 from mammolab.evaluate.curves import rule_out_curve
 from mammolab.report import frames, plots_model, plots_outcome, plots_triage
-from mammolab.report.style import style
 
 CALIBRATOR_NAMES = {"platt": "Platt", "raw": "as it is"}
-MOST_ROWS = 20  # levels that the forest shows; subgroups.csv holds all
+MOST_ROWS = 25  # levels that the forest shows; subgroups.csv holds all
+HEADS_IN = 0.12
 MOST_LETTERS = 18  # of a name in a figure
 LOG_SPAN = 30  # scores that span more than this factor are drawn on a logarithmic axis
 
 
 def draw_figures(a: Analysis) -> Iterator[tuple[str, Figure]]:
-    """Yield each figure's name and the figure, to be saved by the caller.
+    """Yield each figure's name and the figure, to be saved by the caller, all within `style()`.
 
     With readers: readers, percentiles, threshold, reliability, roc, subgroups; without: all but
     the first two.
@@ -37,9 +37,8 @@ def draw_figures(a: Analysis) -> Iterator[tuple[str, Figure]]:
 
 
 def _figure(width_in: float, height_in: float, n_axes: int = 1) -> tuple[Figure, list[Axes]]:
-    with style():
-        figure = Figure(figsize=(width_in, height_in), layout="constrained")
-        return figure, list(np.atleast_1d(figure.subplots(1, n_axes)))
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    return figure, list(np.atleast_1d(figure.subplots(1, n_axes)))
 
 
 def _readers(a: Analysis) -> Figure:
@@ -67,25 +66,21 @@ def _readers(a: Analysis) -> Figure:
             )
         ]
     )  # fmt: skip
-    figure, (left, right) = _figure(7.0, 1.65, 2)
-    with style():
-        plots_triage.readers_paired(left, paired)  # the margin stands in the panel beside
-        plots_triage.noninferiority(right, differences, margin=a.settings.margin)
+    figure, (left, right) = _figure(7.0, 1.7, 2)
+    plots_triage.readers_paired(left, paired)  # the margin stands in the panel beside
+    plots_triage.noninferiority(right, differences, margin=a.settings.margin)
     return figure
 
 
 def _percentiles(a: Analysis) -> Figure:
     test = a.test
-    figure, (ax,) = _figure(3.4, 2.5)
-    with style():
-        plots_triage.score_percentiles(
-            ax,
-            frames.percentile_bins(
-                test["suspicion"], test["recall"], test["cancer"], test["weight"]
-            ),
-            threshold_percentile=100 * a.clinic.fraction_ruled_out.value,
-        )
-        ax.set_xlabel("percentile of the score (test)")
+    figure, (ax,) = _figure(3.4, 2.2)
+    plots_triage.score_percentiles(
+        ax,
+        frames.percentile_bins(test["suspicion"], test["recall"], test["cancer"], test["weight"]),
+        threshold_percentile=100 * a.clinic.fraction_ruled_out.value,
+    )
+    ax.set_xlabel("percentile of the score (test)")
     return figure
 
 
@@ -104,16 +99,15 @@ def _threshold(a: Analysis) -> Figure:
     curve["threshold"] = scores.calibrator_input(curve["threshold"])
     positive = curve["threshold"][curve["threshold"] > 0]
     log = len(positive) > 0.9 * len(curve) and positive.max() > LOG_SPAN * positive.min()
-    figure, (ax,) = _figure(3.4, 2.5)
-    with style():
-        plots_triage.triage_threshold(
-            ax,
-            curve,
-            chosen=float(scores.calibrator_input(a.chosen.threshold)),
-            log=bool(log),
-        )
-        words = scores.input_in_words.replace("-", "−")
-        ax.set_xlabel(f"threshold on the {words}" if words == "score" else f"threshold on {words}")
+    figure, (ax,) = _figure(3.4, 2.2)
+    plots_triage.triage_threshold(
+        ax,
+        curve,
+        chosen=float(scores.calibrator_input(a.chosen.threshold)),
+        log=bool(log),
+    )
+    words = scores.input_in_words.replace("-", "−")
+    ax.set_xlabel(f"threshold on the {words}" if words == "score" else f"threshold on {words}")
     return figure
 
 
@@ -135,9 +129,8 @@ def _reliability(a: Analysis) -> Figure:
         )
         for name, one in named
     ]
-    figure, (ax,) = _figure(3.4, 2.35)
-    with style():
-        plots_model.reliability(ax, pd.concat(rows, ignore_index=True), per=1000)
+    figure, (ax,) = _figure(3.4, 2.2)
+    plots_model.reliability(ax, pd.concat(rows, ignore_index=True), per=1000)
     return figure
 
 
@@ -161,9 +154,8 @@ def _roc(a: Analysis) -> Figure:
     text = f"AUC {a.auc.value:.3f}"
     if np.isfinite(a.auc.low):
         text += f" ({a.auc.low:.3f}–{a.auc.high:.3f})"
-    figure, (ax,) = _figure(2.6, 2.35)
-    with style():
-        plots_model.roc(ax, curve.assign(curve="score"), labels={"score": text}, points=points)
+    figure, (ax,) = _figure(2.6, 2.2)
+    plots_model.roc(ax, curve.assign(curve="score"), labels={"score": text}, points=points)
     return figure
 
 
@@ -185,23 +177,25 @@ def shown_levels(a: Analysis) -> tuple[pd.DataFrame, int]:
 def _subgroups(a: Analysis) -> Figure:
     shown, _ = shown_levels(a)
     n_rows = len(shown) + 1.35 * shown["by"].nunique()
-    figure, (left, right) = _figure(7.0, 0.55 + 0.135 * n_rows, 2)
+    height_in = 0.65 + 0.128 * n_rows
+    figure, (left, right) = _figure(7.0, height_in, 2)
+    # the heads of the columns stand above the axes, where the layout does not see them
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - HEADS_IN / height_in))
     overall = shown["estimate"].iloc[0]
     out = a.subgroups[a.subgroups["metric"] == "fraction_ruled_out"].set_index("subgroup")
     out = out.loc[shown["subgroup"]].reset_index()
     out["n_events"] = np.nan  # counts stand beside the AUC
-    with style():
-        plots_outcome.forest(
-            left, _forest_rows(shown), reference=float(overall) if np.isfinite(overall) else None
-        )
-        plots_outcome.forest(
-            right, _forest_rows(out), xlabel="exams ruled out", digits=1, percent=True,
-            reference=float(out["estimate"].iloc[0]),
-        )  # fmt: skip
-        right.set_yticklabels([])
-        for text in list(right.texts):
-            if text.get_weight() == "bold":  # the headings stand once, at the left
-                text.remove()
+    plots_outcome.forest(
+        left, _forest_rows(shown), reference=float(overall) if np.isfinite(overall) else None
+    )
+    plots_outcome.forest(
+        right, _forest_rows(out), xlabel="exams ruled out", digits=1, percent=True,
+        reference=float(out["estimate"].iloc[0]),
+    )  # fmt: skip
+    right.set_yticklabels([])
+    for text in list(right.texts):
+        if text.get_weight() == "bold":  # the headings stand once, at the left
+            text.remove()
     return figure
 
 
@@ -220,5 +214,6 @@ def _forest_rows(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _written(name: str) -> str:
     """A user's name as a figure can bear it: short, and no formula between dollar signs."""
-    short = name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…"
+    half = MOST_LETTERS // 2  # names often differ at their ends
+    short = name if len(name) <= MOST_LETTERS else f"{name[: half - 1]}…{name[-half:]}"
     return short.replace("$", r"\$")

@@ -155,12 +155,12 @@ def _counts(a: Analysis) -> str:
     if not a.scores.has_recall:
         return (
             f"Of {clinic.n_cancers} women with cancer in test, {clinic.n_cancers_ruled_out} have an "
-            "exam with cancer below the threshold."
+            "exam with cancer ruled out."
         )
     avoided = words.with_interval(clinic.recalls_avoided)
     return (
         f"Of {clinic.n_cancers} women with cancer in test, {clinic.n_cancers_ruled_out} have an exam "
-        f"with cancer below the threshold; readers had caught {clinic.n_cancers_missed_by_triage} of "
+        f"with cancer ruled out; readers had caught {clinic.n_cancers_missed_by_triage} of "
         f"them, whom triage would have lost. Of all recalls {avoided} would fall away. The "
         "difference in sensitivity counts women (Tango's interval), all other rates exams."
     )
@@ -222,7 +222,7 @@ def _calibration(a: Analysis) -> list[list[str]]:
 def _missed(a: Analysis) -> str:
     test = a.missed[a.missed["split"] == "test"]
     if test.empty:
-        return "No exam with cancer of test lies below the threshold."
+        return "No exam with cancer of test is ruled out."
     shown = [
         f"{brief(row.exam_id, 20)} ({words.score_text(row.score)}"
         + (", caught)" if a.scores.has_recall and row.recall else ")")
@@ -230,7 +230,7 @@ def _missed(a: Analysis) -> str:
     ]
     rest = len(test) - len(shown)
     more = f", and {rest} more in missed.csv" if rest else ""
-    return f"Exams with cancer below the threshold (score): {', '.join(shown)}{more}."
+    return f"Exams with cancer ruled out in test (score): {', '.join(shown)}{more}."
 
 
 def _limits(a: Analysis) -> list[str]:

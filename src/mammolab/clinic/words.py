@@ -131,15 +131,15 @@ def verdict(a: Analysis) -> tuple[str, str]:
     clinic = a.clinic
     saved = f"{with_interval(clinic.fraction_ruled_out)} of exams would not be read"
     if not clinic.n_ruled_out:
-        return "No exam is ruled out", "The threshold lies below every score of test."
+        return "No exam is ruled out", "The threshold lies beyond every score of test."
     if not a.scores.has_recall:
         share = clinic.sensitivity_with
         return (
             "What readers would lose is not known",
             (
                 f"{saved}; of the exams with cancer {with_interval(share)} would still be read, and "
-                f"{clinic.n_cancers_ruled_out} of {clinic.n_cancers} women with cancer have an exam "
-                "below the threshold. Without a column recall or birads nobody can say how many of "
+                f"{clinic.n_cancers_ruled_out} of {clinic.n_cancers} women with cancer have such an exam "
+                "ruled out. Without a column recall or birads nobody can say how many of "
                 "them readers would have caught."
             ),
         )

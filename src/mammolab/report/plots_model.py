@@ -173,7 +173,7 @@ def reliability(
         calibrator, predicted, observed (probabilities); optional ci_low, ci_high of observed.
     log : bool
         Logarithmic axes, for screening risks that span decades. A bin without a single event is
-        drawn as an open triangle at the foot of the plot.
+        drawn as an open triangle at the foot of the plot, one predicted at 0 at its left edge.
     per : int
         1000 to read risks per 1,000 exams.
     colours : dict of str to str, optional
@@ -199,6 +199,7 @@ def reliability(
         rows = data[data["calibrator"] == name].sort_values("predicted")
         x, y = per * numeric(rows, "predicted"), per * numeric(rows, "observed")
         low, high = per * numeric(rows, "ci_low"), per * numeric(rows, "ci_high")
+        x = np.maximum(x, limits[0]) if log else x
         ax.vlines(x, np.maximum(low, limits[0]), high, color=shade[name], lw=0.8, alpha=0.7)
         seen = y > 0 if log else np.isfinite(y)
         ax.plot(x[seen], y[seen], "o-", color=shade[name], ms=3, lw=1)
