@@ -124,7 +124,7 @@ class Analysis:
 
     @property
     def missed(self) -> pd.DataFrame:
-        """Exams with cancer below the threshold, test first, then dev; lowest score first."""
+        """Exams with cancer that are ruled out, test first, then dev; lowest score first."""
         lost = self.exams[self.exams["cancer"] & self.exams["ruled_out"]]
         return lost.sort_values(["split", "suspicion", "exam_id"], ascending=[False, True, True])
 

@@ -175,9 +175,7 @@ def _rules(a: Analysis) -> list[list[str]]:
         cells = [
             words.RULE_NAMES[row.rule] + " (chosen)" * bool(row.chosen),
             words.score_text(row.threshold) if finite else "none",
-            f"{promised}, {row.proof}"
-            if np.isfinite(bound)
-            else row.proof * (not finite) or "none",
+            f"{promised}, {row.proof}" if np.isfinite(bound) else row.proof,
             words.percent(row.fraction_ruled_out),
         ]
         if a.scores.has_recall:

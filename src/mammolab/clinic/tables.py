@@ -69,7 +69,7 @@ def rules(a: Analysis) -> pd.DataFrame:
             "n_dev_cancers": rule.n_cancers,
             "n_dev_cancers_ruled_out": rule.n_missed,
             "certified_sensitivity": rule.certified_sensitivity if finite else np.nan,
-            "proof": PROOF[name] if finite else "too few cancers",
+            "proof": _proof(a, name),
             **_limits("fraction_ruled_out", clinic.fraction_ruled_out),
             "n_test_cancers_ruled_out": clinic.n_cancers_ruled_out,
         }
@@ -86,8 +86,15 @@ def rules(a: Analysis) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _proof(a: Analysis, name: str) -> str:
+    """Of what kind a rule's promise is, or why there is none."""
+    if np.isnan(a.rules["minimum"].certified_sensitivity):
+        return "unequal weights"
+    return PROOF[name] if np.isfinite(a.rules[name].threshold) else "too few cancers"
+
+
 def missed(a: Analysis) -> pd.DataFrame:
-    """Exams with cancer below the threshold."""
+    """Exams with cancer that are ruled out."""
     columns = ["exam_id", "patient_id", "split", "score", "probability"]
     columns += ["recall"] if a.scores.has_recall else []
     return _flags_as_numbers(a.missed[columns + list(a.scores.subgroups)])
@@ -139,7 +146,7 @@ def certificate(a: Analysis) -> dict:
     return {
         "promise": words.promise(a),
         "rule": rule.rule,
-        "proof": PROOF[rule.rule] if np.isfinite(bound) else "none",
+        "proof": _proof(a, rule.rule),
         "among": words.cancers_in_words(a),
         "unit": "woman",
         "target_sensitivity": (a.settings.target_sensitivity if rule.rule == "certified" else None),
