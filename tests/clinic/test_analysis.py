@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import binom, norm
 
 from mammolab.clinic import tables, words
-from mammolab.clinic.analysis import analyse, choose_thresholds
+from mammolab.clinic.analysis import analyse
+from mammolab.clinic.choices import choose_thresholds
 from mammolab.clinic.scores import Scores, read_scores
 from mammolab.clinic.settings import RULES, Settings
 from mammolab.errors import InputError

@@ -234,8 +234,8 @@ def _missed(a: Analysis) -> str:
 def _limits(a: Analysis) -> list[str]:
     told = [
         (
-            "Past decisions are replayed. Readers who know that the least suspicious exams are gone may recall "
-            "more or less than they did; only a trial can tell."
+            "Past decisions are replayed. Readers who know that the least suspicious exams are "
+            "gone may recall more or less than they did; only a trial can tell."
         ),
         (
             "Nothing is said about other hospitals, other machines, or another version of the scoring "
