@@ -1,4 +1,4 @@
-"""The command line: `mammolab run`, `figures`, `world` and `triage`. Heavy imports wait until needed."""
+"""The command line: `mammolab run`, `figures`, `world`, `triage`. Heavy imports wait until needed."""
 
 import importlib.util
 import json

@@ -48,8 +48,8 @@ def fit_calibrator(scores: Scores, method: str) -> Calibrator:
     if method == "raw":
         if scores.scale != "probability":
             raise InputError(
-                f"{scores.file}: column score leaves [0, 1], so --calibrator raw cannot take it for "
-                f"a probability; valid: {', '.join(FITS)}"
+                f"{scores.file}: column score leaves [0, 1], so --calibrator raw cannot take it "
+                f"for a probability; valid: {', '.join(FITS)}"
             )
         return uncalibrated()
     x = scores.calibrator_input(dev["suspicion"])
@@ -57,7 +57,8 @@ def fit_calibrator(scores: Scores, method: str) -> Calibrator:
         fitted = FITS[method](x, dev["cancer"], dev["weight"], scores.scale)
     except ValueError as error:
         raise InputError(
-            f"{scores.file}: --calibrator {method} does not fit the {len(dev):,} exams of dev: {error}"
+            f"{scores.file}: --calibrator {method} does not fit the {len(dev):,} exams of dev: "
+            f"{error}"
         ) from error
     if isinstance(fitted, LogisticCalibrator) and fitted.slope <= 0:
         raise InputError(

@@ -190,8 +190,8 @@ def levels(table: RawTable, column: str) -> pd.Series:
     n_levels = text.nunique()
     if n_levels > MOST_LEVELS:
         raise InputError(
-            f"{table.name}: column {brief(column)} has {n_levels:,} different values and a subgroup "
-            f"at most {MOST_LEVELS}: write bands, or name others in --subgroups"
+            f"{table.name}: column {brief(column)} has {n_levels:,} different values and a "
+            f"subgroup at most {MOST_LEVELS}: write bands, or name others in --subgroups"
         )
     return text.where(text != "", UNKNOWN)
 

@@ -14,7 +14,8 @@ N_WOMEN = 640
 CANCER_EVERY = 4  # every fourth woman: enriched, so the others carry a weight
 WEIGHT = 60  # of an exam without cancer: one in sixty was sampled
 HEADER = (
-    "patient_id", "exam_id", "score", "cancer", "recall", "weight", "density", "device", "synthetic",
+    "patient_id", "exam_id", "score", "cancer", "recall", "weight", "density", "device",
+    "synthetic",
 )  # fmt: skip
 # Fractional parts of multiples of these spread evenly (Weyl); one for each thing that varies.
 STEPS = {"score": 2**0.5, "recall": 3**0.5, "density": 5**0.5, "device": 7**0.5, "noise": 11**0.5}

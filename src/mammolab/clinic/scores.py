@@ -170,8 +170,8 @@ def _check_classes(table: RawTable, exams: pd.DataFrame) -> None:
                 )
         if side["score"].nunique() == 1:
             raise InputError(
-                f"{table.name}: column score is {side['score'].iloc[0]:g} in all {len(side):,} rows "
-                f"of {name}: it tells no exam from another"
+                f"{table.name}: column score is {side['score'].iloc[0]:g} in all {len(side):,} "
+                f"rows of {name}: it tells no exam from another"
             )
 
 

@@ -154,13 +154,13 @@ def _counts(a: Analysis) -> str:
     clinic = a.clinic
     if not a.scores.has_recall:
         return (
-            f"Of {clinic.n_cancers} women with cancer in test, {clinic.n_cancers_ruled_out} have an "
-            "exam with cancer ruled out."
+            f"Of {clinic.n_cancers} women with cancer in test, {clinic.n_cancers_ruled_out} have "
+            "an exam with cancer ruled out."
         )
     avoided = words.with_interval(clinic.recalls_avoided)
     return (
-        f"Of {clinic.n_cancers} women with cancer in test, {clinic.n_cancers_ruled_out} have an exam "
-        f"with cancer ruled out; readers had caught {clinic.n_cancers_missed_by_triage} of "
+        f"Of {clinic.n_cancers} women with cancer in test, {clinic.n_cancers_ruled_out} have an "
+        f"exam with cancer ruled out; readers had caught {clinic.n_cancers_missed_by_triage} of "
         f"them, whom triage would have lost. Of all recalls {avoided} would fall away. The "
         "difference in sensitivity counts women (Tango's interval), all other rates exams."
     )
@@ -238,12 +238,12 @@ def _limits(a: Analysis) -> list[str]:
             "gone may recall more or less than they did; only a trial can tell."
         ),
         (
-            "Nothing is said about other hospitals, other machines, or another version of the scoring "
-            "software. Watch the scores after any change."
+            "Nothing is said about other hospitals, other machines, or another version of the "
+            "scoring software. Watch the scores after any change."
         ),
         (
-            "Dev chose the calibrator and the threshold, test was looked at once. Whoever tries other "
-            "settings and keeps the best has no test set left."
+            "Dev chose the calibrator and the threshold, test was looked at once. Whoever tries "
+            "other settings and keeps the best has no test set left."
         ),
     ]
     if a.scores.has_recall:
@@ -260,8 +260,8 @@ def _limits(a: Analysis) -> list[str]:
         prevalence = float(a.exams["cancer"].mean())
         if prevalence > 0.02:
             told.append(
-                f"{words.percent(prevalence)} of exams have cancer, far more than at screening, and "
-                "no weights are given: probabilities, PPV and recall rates hold for this mix only."
+                f"{words.percent(prevalence)} of exams have cancer, far more than at screening, "
+                "and no weights are given: probabilities, PPV and recall rates hold for this mix only."
             )
     return told + words.decisions(a)
 

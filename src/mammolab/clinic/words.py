@@ -44,6 +44,17 @@ def with_interval(estimate: Estimate, digits: int = 1) -> str:
     return f"{percent(estimate.value, digits)} ({low}{' to ' if estimate.low < 0 else '–'}{high})"
 
 
+def points_with_interval(estimate: Estimate) -> str:
+    """A difference of shares in percentage points with its interval.
+
+    Examples
+    --------
+    >>> points_with_interval(Estimate(-0.013, -0.072, 0.036))
+    '−1.3 points (−7.2 to 3.6)'
+    """
+    return with_interval(estimate).replace("%", " points")
+
+
 def score_text(value: float) -> str:
     """A score to four digits that matter.
 
@@ -101,8 +112,8 @@ def conditions(a: Analysis) -> list[str]:
     return [
         "The unit is the woman: of several exams followed by her cancer the lowest score counts.",
         (
-            "Later women are like those of dev: same population, devices, acquisition and version of "
-            "the scoring software."
+            "Later women are like those of dev: same population, devices, acquisition and version "
+            "of the scoring software."
         ),
         "The threshold is not moved after looking at test.",
         tail,
@@ -137,17 +148,17 @@ def verdict(a: Analysis) -> tuple[str, str]:
         return (
             "What readers would lose is not known",
             (
-                f"{saved}; of the exams with cancer {with_interval(share)} would still be read, and "
-                f"{clinic.n_cancers_ruled_out} of {clinic.n_cancers} women with cancer have such an exam "
-                "ruled out. Without a column recall or birads nobody can say how many of "
+                f"{saved}; of the exams with cancer {with_interval(share)} would still be read, "
+                f"and {clinic.n_cancers_ruled_out} of {clinic.n_cancers} women with cancer have such an "
+                "exam ruled out. Without a column recall or birads nobody can say how many of "
                 "them readers would have caught."
             ),
         )
     test = clinic.noninferiority
     points = f"{100 * test.margin:g} points"
     loss = (
-        f"{saved}; sensitivity changes by {with_interval(test.difference)[:-1].replace('% (', ' points (')}"
-        f"), over {clinic.n_cancers} women with cancer"
+        f"{saved}; sensitivity changes by {points_with_interval(test.difference)}, over "
+        f"{clinic.n_cancers} women with cancer"
     )
     p = "p < 0.001" if test.p_value < 0.001 else f"p = {test.p_value:.2g}"
     if test.noninferior:
@@ -163,8 +174,8 @@ def verdict(a: Analysis) -> tuple[str, str]:
     return (
         f"Not shown to lose less than {points}",
         (
-            f"{loss}. A loss of {points} cannot be refuted ({p}, one-sided, tested at 0.025): too few "
-            "cancers, or too many ruled out."
+            f"{loss}. A loss of {points} cannot be refuted ({p}, one-sided, tested at 0.025): too "
+            "few cancers, or too many ruled out."
         ),
     )
 
@@ -216,8 +227,8 @@ def summary(a: Analysis) -> list[str]:
         kept_on_test(a),
         f"{head}: {sentence}",
         (
-            f"AUC {a.auc.value:.3f} ({a.auc.low:.3f}–{a.auc.high:.3f}); expected over observed cancers "
-            f"{ratio_text(a.after.expected_over_observed)} after calibration"
+            f"AUC {a.auc.value:.3f} ({a.auc.low:.3f}–{a.auc.high:.3f}); expected over observed "
+            f"cancers {ratio_text(a.after.expected_over_observed)} after calibration"
         ),
         *decisions(a),
     ]
