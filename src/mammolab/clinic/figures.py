@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mammolab.clinic.analysis import Analysis, Calibration
+from mammolab.clinic.analysis import Analysis
 from mammolab.evaluate.curves import rule_out_curve
 from mammolab.report import frames, plots_calibration, plots_model, plots_outcome, plots_triage
 
@@ -112,25 +112,13 @@ def _threshold(a: Analysis) -> Figure:
 
 
 def _reliability(a: Analysis) -> Figure:
-    named: list[tuple[str, Calibration]] = []
+    bins = {}
     if a.before is not None and a.settings.calibrator != "raw":
-        named.append(("score as it is", a.before))
+        bins["score as it is"] = a.before.bins
     method = a.settings.calibrator
-    named.append((CALIBRATOR_NAMES.get(method, method), a.after))
-    rows = [
-        pd.DataFrame(
-            {
-                "calibrator": name,
-                "predicted": one.bins.mean_predicted,
-                "observed": one.bins.observed,
-                "ci_low": one.bins.low,
-                "ci_high": one.bins.high,
-            }
-        )
-        for name, one in named
-    ]
+    bins[CALIBRATOR_NAMES.get(method, method)] = a.after.bins
     figure, (ax,) = _figure(3.4, 2.2)
-    plots_calibration.reliability(ax, pd.concat(rows, ignore_index=True), per=1000)
+    plots_calibration.reliability(ax, frames.reliability_rows(bins), per=1000)
     return figure
 
 
