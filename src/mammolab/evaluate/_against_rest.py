@@ -51,7 +51,9 @@ class CellMetric:
     counted : array of bool, shape (n_exams,)
         The exams the metric is about.
     needed : kinds of exams, by name, of which both cell and rest must hold enough.
-    scale : what is done to the metric before a difference is taken.
+    scale : what is done to the metric before a difference is taken and tested.
+    unscale : its inverse, for gaps and limits in the metric's own unit; without one they stay on
+        the scale.
     """
 
     value: Callable[[NDArray[np.bool_]], float]
@@ -59,7 +61,20 @@ class CellMetric:
     patient_ids: NDArray
     counted: NDArray[np.bool_]
     needed: Mapping[str, NDArray[np.bool_]]
-    scale: np.ufunc = np.positive
+    scale: Callable[[NDArray[np.float64]], NDArray[np.float64]] = np.positive
+    unscale: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
+
+    def shown(self, difference: NDArray, rest: NDArray) -> NDArray[np.float64]:
+        """Return a difference on the scale as a gap from the metric among the rest."""
+        if self.unscale is None:
+            return difference
+        return self.unscale(self.scale(rest) + difference) - rest
+
+    def on_scale(self, shortfall: float, rest: NDArray) -> NDArray[np.float64]:
+        """Return how far, on the scale, a cell lies that falls short of the rest by so much."""
+        if self.unscale is None:
+            return np.full(len(rest), shortfall)
+        return self.scale(rest) - self.scale(rest - shortfall)
 
 
 def join_gaps(
@@ -101,36 +116,38 @@ def join_gaps(
             reason[k] = "not estimable: one side does not vary over the replicates"
         kept, gap = kept[~often & ~constant], gap[:, ~often & ~constant]
     if len(kept):
-        gap = gap[np.isfinite(gap).all(axis=1)]
+        gap = gap[np.isfinite(gap).all(axis=1)]  # those left stay joint
         own = np.array([metric.value(rows_of[k]) for k in kept])
         rest = np.array([metric.value(~rows_of[k]) for k in kept])
-        found.iloc[kept] = _tested(
-            metric.scale(own) - metric.scale(rest), gap, rest, gap_of_interest, confidence
-        )
+        found.iloc[kept] = _tested(metric, own, rest, gap, gap_of_interest, confidence)
     return table.join(found.assign(gap_reason=reason))
 
 
 def _tested(
-    observed: NDArray[np.float64],
-    replicates: NDArray[np.float64],
+    metric: CellMetric,
+    own: NDArray[np.float64],
     rest: NDArray[np.float64],
+    replicates: NDArray[np.float64],
     gap_of_interest: float,
     confidence: float,
 ) -> NDArray[np.float64]:
-    """The values of `COLUMNS`, a row for each gap."""
-    test = max_t(observed, replicates, confidence=confidence)
-    away = gap_of_interest / test.standard_error
+    """The values of `COLUMNS`, a row for each cell; `replicates` are differences on the scale."""
+    difference = metric.scale(own) - metric.scale(rest)
+    test = max_t(difference, replicates, confidence=confidence)
+    error = test.standard_error
+    alone = np.array([percentile_interval(one, confidence) for one in replicates.T])
+    limits = [*alone.T, test.low, test.high]
+    detectable = (test.critical + norm.ppf(POWER)) * error
+    away = metric.on_scale(gap_of_interest, rest) / error
     return np.column_stack(
         [
             rest,
-            observed,
-            [percentile_interval(one, confidence) for one in replicates.T],
-            test.low,
-            test.high,
-            test.standard_error,
+            metric.shown(difference, rest),
+            *(metric.shown(limit, rest) for limit in limits),
+            error,
             test.p_value,
             test.p_adjusted,
-            (test.critical + norm.ppf(POWER)) * test.standard_error,
+            -metric.shown(-detectable, rest),
             norm.cdf(away - test.critical) + norm.cdf(-away - test.critical),
         ]
     )
