@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mammolab.report.plots_subgroups import HEADS, lay_groups
 from mammolab.report.style import (
@@ -30,6 +30,7 @@ def forest(
     unit: str = "%",
     count_head: str = "cancers",
     label_rows: bool = True,
+    ratio: bool = False,
 ) -> Axes:
     """An estimate in each subgroup, under its heading, with counts and interval in words.
 
@@ -53,6 +54,8 @@ def forest(
         Heading of the counts.
     label_rows : bool
         False where a panel to the left names the rows.
+    ratio : bool
+        Estimates are ratios: a half lies as far from 1 as the double.
 
     Returns
     -------
@@ -66,6 +69,7 @@ def forest(
     if "count" in data:
         counts = list(data["count"])
     largest = np.nanmax(np.append(events, 1))
+    count_at = 122 if (low < 0).any() else 98  # points: "to" makes longer intervals
     rows = lay_groups(ax, data["group"], data["subgroup"], label_rows)
     for i, (group, y) in enumerate(zip(data["group"], rows, strict=True)):
         whole = group == ""
@@ -78,14 +82,18 @@ def forest(
             text_beside(ax, y, 6, interval_text(estimate[i], low[i], high[i], digits))
         else:
             text_beside(ax, y, 6, "too few", color=COLOURS["published"])
-        text_beside(ax, y, 98, counts[i], ha="right")
+        text_beside(ax, y, count_at, counts[i], ha="right")
     if reference is not None:
         ax.axvline(scale * reference, color=COLOURS["published"], lw=0.7, ls=(0, (3, 2)), zorder=0)
     text_beside(ax, -0.75, 6, "estimate (interval)", **HEADS)
     if any(counts):
-        text_beside(ax, -0.75, 98, count_head, ha="right", **HEADS)
+        text_beside(ax, -0.75, count_at, count_head, ha="right", **HEADS)
     ax.margins(x=0.05)
     ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    if ratio:
+        ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.minorticks_off()
     ax.set_xlabel(xlabel + (f" ({unit})" if percent else ""))
     return ax
 

@@ -64,7 +64,7 @@ def lay_groups(
 def gaps(
     ax: Axes,
     data: pd.DataFrame,
-    xlabel: str = "gap in AUC from everyone else",
+    xlabel: str = "gap in AUC from everyone else\n(grey: would go unseen)",
     limits: tuple[float, float] | None = None,
     digits: int = 2,
     title: str = "",
@@ -131,5 +131,5 @@ def gaps(
     ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     ax.set_xlabel(xlabel)
     if title:
-        ax.set_title(title)
+        ax.set_title(title, pad=16)
     return ax
