@@ -92,7 +92,10 @@ def test_the_same_worlds_without_the_harm_are_quiet_about_that_group(quiet):
 
 
 def test_without_a_harm_no_gap_of_any_cell_survives(quiet):
-    """Each world has a chance of 5%: of ten at most one may fire (two would at p = 0.09)."""
+    """Each world has a chance of 5%: of ten at most one may fire (two would at p = 0.09).
+
+    Of the seeds 1 to 100, run once, 5 fired in AUC and 6 in the cancers lost.
+    """
     assert min(areas["gap"].notna().sum() for areas, _ in quiet) >= 12
     for measure in range(2):
         fired = sum((tables[measure]["p_adjusted"] < 0.05).any() for tables in quiet)
