@@ -24,6 +24,9 @@ def test_one_comparison_needs_no_adjustment():
     assert test.p_adjusted == test.p_value
     assert test.p_value[0] == pytest.approx(2 * norm.sf(2.5), abs=0.006)
     assert (test.low[0], test.high[0]) == pytest.approx((1 - 0.784, 1 + 0.784), abs=0.03)
+    assert test.critical == pytest.approx(1.96, abs=0.07)
+    assert test.standard_error == pytest.approx(replicates.std(ddof=1))
+    assert test.high - test.low == pytest.approx(2 * test.critical * test.standard_error)
 
 
 def test_copies_of_one_comparison_cost_nothing_and_independent_ones_cost_bonferroni():

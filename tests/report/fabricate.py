@@ -388,6 +388,30 @@ def subgroups() -> pd.DataFrame:
     )
 
 
+def subgroup_gaps() -> pd.DataFrame:
+    """One survives, one runs past the axis at -0.4, one is too small."""
+    data = subgroups()[1:].drop(columns=["estimate", "ci_low", "ci_high"]).reset_index(drop=True)
+    error = 0.3 / np.sqrt(data["n_events"])
+    gap = pd.Series(np.random.default_rng(6).normal(0, error))
+    gap[2], error[2] = -0.2, 0.05
+    gap[4], error[4] = -0.1, 0.15
+    gap[9] = np.nan
+    return data.assign(
+        gap=gap, gap_low=gap - 2 * error, gap_high=gap + 2 * error,
+        simultaneous_low=gap - 3 * error, simultaneous_high=gap + 3 * error,
+        detectable_gap=(3.84 * error).where(gap.notna()), survives=gap + 3 * error < 0,
+    )  # fmt: skip
+
+
+def subgroup_changes() -> pd.DataFrame:
+    """Changes in sensitivity, with counts in words."""
+    data = subgroups()
+    lost = (data["n_events"] * 0.03).round()
+    low = -lost / data["n_events"] - 0.05
+    count = [f"{k:.0f} of {n}" for k, n in zip(lost, data["n_events"], strict=True)]
+    return data.assign(estimate=-lost / data["n_events"], ci_low=low, ci_high=0.0, count=count)
+
+
 def risk_auc() -> pd.DataFrame:
     rows = [
         ("Gail", 0.597, 0.561, 0.633, np.nan, np.nan, np.nan),

@@ -17,6 +17,7 @@ from mammolab.report import (
     plots_flow,
     plots_model,
     plots_outcome,
+    plots_subgroups,
     plots_triage,
 )
 from mammolab.report.numbers import required_figures
@@ -182,6 +183,40 @@ def test_every_subgroup_is_written(fabricate):
     assert [label.get_text() for label in ax.get_yticklabels()] == data["subgroup"].tolist()
     words = {text.get_text() for text in ax.texts}
     assert set(data["group"]) - {""} <= words
+
+
+def test_counts_in_words_replace_numbers(fabricate):
+    data = fabricate.subgroup_changes()
+    ax = plots_outcome.forest(
+        axes(), data, percent=True, unit="points", count_head="lost of caught", label_rows=False
+    )
+    words = {text.get_text() for text in ax.texts}
+    assert set(data["count"]) | {"lost of caught"} <= words
+    assert not set(data["group"]) - {""} & words  # named by the panel to the left
+    assert ax.get_xlabel() == "AUC (points)"
+
+
+def test_gaps_show_what_survives_and_what_could_have_shown(fabricate):
+    data = fabricate.subgroup_gaps()
+    ax = plots_subgroups.gaps(axes(), data, limits=(-0.4, 0.2))
+    told = data[data["gap"].notna()]
+    bars = [patch.get_width() for patch in ax.patches]
+    np.testing.assert_allclose(bars, -told["detectable_gap"])
+    filled = [
+        line.get_xdata()[0]
+        for line in ax.lines
+        if line.get_marker() == "s" and line.get_markerfacecolor() != "white"
+    ]
+    assert filled == told.loc[told["survives"], "gap"].tolist() == [-0.2]
+    past = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "<"]
+    assert past == [-0.4] * (told["simultaneous_low"] < -0.4).sum()
+    words = [text.get_text() for text in ax.texts]
+    assert words.count("too few") == 1
+
+
+def test_gaps_name_the_columns_they_lack(fabricate):
+    with pytest.raises(InputError, match="gaps needs the column.s. survives"):
+        plots_subgroups.gaps(axes(), fabricate.subgroup_gaps().drop(columns="survives"))
 
 
 def test_an_unknown_role_is_named(fabricate):

@@ -13,7 +13,8 @@ follow-up                              survival, concordance, horizons, horizon_
 readers                                readers, mrmc, agreement (kappa), intraclass, laboratory
 worklists                              queue, turnaround
 after deployment                       monitor (drift of scores), cusum, calibration_drift
-subgroups and many comparisons         subgroups, multiplicity
+subgroups and many comparisons         subgroups, gaps (each against everyone else, with power),
+                                       multiplicity
 uncertainty                            resampling (the patient bootstrap)
 ====================================== =========================================================
 

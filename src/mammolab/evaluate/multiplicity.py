@@ -22,12 +22,17 @@ class MaxT:
     p_value : two-sided, of each alone.
     p_adjusted : the chance, were no difference real, of one as large as this among all k.
     low, high : limits that hold for all k at once.
+    standard_error : standard deviation of the replicates.
+    critical : how many standard errors a statistic must lie from the null to survive the
+        adjustment, one number for all k; 1.96 for a single normal one at 95%.
     """
 
     p_value: NDArray[np.float64]
     p_adjusted: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    standard_error: NDArray[np.float64]
+    critical: float
 
 
 def max_t(
@@ -87,12 +92,14 @@ def max_t(
     under_null = np.abs(deviation) / error  # (n_replicates, k)
     largest = under_null.max(axis=1)
     n_replicates = len(replicates)
-    half = np.quantile(largest, confidence) * error
+    critical = float(np.quantile(largest, confidence))
     return MaxT(
         p_value=(1 + (under_null >= observed).sum(axis=0)) / (1 + n_replicates),
         p_adjusted=(1 + (largest[:, None] >= observed).sum(axis=0)) / (1 + n_replicates),
-        low=values - half,
-        high=values + half,
+        low=values - critical * error,
+        high=values + critical * error,
+        standard_error=error,
+        critical=critical,
     )
 
 

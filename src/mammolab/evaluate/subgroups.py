@@ -77,13 +77,9 @@ def subgroup_table(
     n_rows = len(event)
     patient_ids = check_patient_ids(patient_ids, n_rows)
     among = np.ones(n_rows, dtype=bool) if among is None else check_flag(among, "among", n_rows)
-    levels = {name: _levels(values, name, n_rows) for name, values in subgroups.items()}
-    unknown = {name for names in intersections for name in names} - set(levels)
-    if unknown:
-        raise ValueError(f"no subgroup column {sorted(unknown)}; valid: {sorted(levels)}")
 
     rows = []
-    for by, level, cell in _cells(levels, intersections, n_rows):
+    for by, level, cell in cells(subgroups, intersections, n_rows):
         counted = cell & among
         n_patients = len(pd.unique(patient_ids[counted]))
         n_events = int((event & counted).sum())
@@ -237,10 +233,17 @@ def expected_over_observed_by_subgroup(
     )
 
 
-def _cells(
-    levels: Mapping[str, NDArray], intersections: Sequence[Sequence[str]], n_rows: int
+def cells(
+    subgroups: Mapping[str, ArrayLike], intersections: Sequence[Sequence[str]], n_rows: int
 ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], NDArray[np.bool_]]]:
-    """Yield columns, their levels and the rows of each cell: all, then one column, then crossed."""
+    """Yield columns, their levels and the rows of each cell: all, then one column, then crossed.
+
+    Arguments and error as for `subgroup_table`; the cells come in the order of its rows.
+    """
+    levels = {name: _levels(values, name, n_rows) for name, values in subgroups.items()}
+    unknown = {name for names in intersections for name in names} - set(levels)
+    if unknown:
+        raise ValueError(f"no subgroup column {sorted(unknown)}; valid: {sorted(levels)}")
     for by in [(), *((name,) for name in levels), *(tuple(names) for names in intersections)]:
         for level in product(*(np.unique(levels[name]) for name in by)):
             matches = [levels[name] == value for name, value in zip(by, level, strict=True)]

@@ -152,7 +152,7 @@ STAGES: dict[str, Stage] = {
         "For whom does it work less well?",
         inputs=("cohort", "predictions_calibrated", "triage"),
         outputs=("results_08_subgroups",),
-        figures=("forest",),
+        figures=("forest", "gaps", "triage_by_group", "calibration"),
     ),
     "09_risk": Stage(
         "Who gets cancer within five years?",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from mammolab.report.plots_subgroups import HEADS, lay_groups
 from mammolab.report.style import (
     COLOURS,
     interval_text,
@@ -26,6 +27,10 @@ def forest(
     reference: float | None = None,
     digits: int = 2,
     percent: bool = False,
+    unit: str = "%",
+    count_head: str = "cancers",
+    label_rows: bool = True,
+    ratio: bool = False,
 ) -> Axes:
     """An estimate in each subgroup, under its heading, with counts and interval in words.
 
@@ -34,8 +39,8 @@ def forest(
     ax : Axes
     data : DataFrame, one row a subgroup, in the order to draw
         group (heading, such as "Age, years"; "" for the whole sample), subgroup, estimate,
-        ci_low, ci_high (NaN where too few to estimate); optional n_events (cancers), written beside
-        each.
+        ci_low, ci_high (NaN where too few to estimate); optional n_events, written beside each, and
+        count (text, written instead).
     xlabel : str
     reference : float, optional
         A vertical line, say the estimate in the whole sample.
@@ -43,6 +48,14 @@ def forest(
         Decimals in the written estimates.
     percent : bool
         Estimates are shares, to print in percent.
+    unit : str
+        What a percentage is called on the axis: "points" for a difference of two.
+    count_head : str
+        Heading of the counts.
+    label_rows : bool
+        False where a panel to the left names the rows.
+    ratio : bool
+        Estimates are ratios: a half lies as far from 1 as the double.
 
     Returns
     -------
@@ -52,24 +65,13 @@ def forest(
     scale = 100 if percent else 1
     estimate, low, high = (scale * numeric(data, c) for c in ("estimate", "ci_low", "ci_high"))
     events = numeric(data, "n_events")
-    counted = np.isfinite(events).any()
+    counts = [f"{n:,.0f}" if np.isfinite(n) else "" for n in events]
+    if "count" in data:
+        counts = list(data["count"])
     largest = np.nanmax(np.append(events, 1))
-    beside = ax.get_yaxis_transform()
-    y, ticks, names, heading = 0.0, [], [], ""
-    for i, (group, subgroup) in enumerate(zip(data["group"], data["subgroup"], strict=True)):
-        if group != heading:
-            y += 0.35
-            ax.text(
-                -0.015,
-                y,
-                group,
-                transform=beside,
-                ha="right",
-                va="center",
-                fontsize=6.5,
-                weight="bold",
-            )
-            y, heading = y + 1, group
+    count_at = 122 if (low < 0).any() else 98  # points: "to" makes longer intervals
+    rows = lay_groups(ax, data["group"], data["subgroup"], label_rows)
+    for i, (group, y) in enumerate(zip(data["group"], rows, strict=True)):
         whole = group == ""
         colour = COLOURS["ink"] if whole else COLOURS["model"]
         ax.plot([low[i], high[i]], [y, y], color=colour, lw=1.1, solid_capstyle="butt")
@@ -80,24 +82,19 @@ def forest(
             text_beside(ax, y, 6, interval_text(estimate[i], low[i], high[i], digits))
         else:
             text_beside(ax, y, 6, "too few", color=COLOURS["published"])
-        if np.isfinite(events[i]):
-            text_beside(ax, y, 98, f"{events[i]:,.0f}", ha="right")
-        ticks.append(y)
-        names.append(subgroup)
-        y += 1
+        text_beside(ax, y, count_at, counts[i], ha="right")
     if reference is not None:
         ax.axvline(scale * reference, color=COLOURS["published"], lw=0.7, ls=(0, (3, 2)), zorder=0)
-    heads = {"va": "bottom", "fontsize": 6, "color": COLOURS["published"]}
-    text_beside(ax, -0.75, 6, "estimate (interval)", **heads)
-    if counted:
-        text_beside(ax, -0.75, 98, "cancers", ha="right", **heads)
-    ax.set_yticks(ticks, names)
-    ax.set_ylim(y - 0.4, -0.7)
+    text_beside(ax, -0.75, 6, "estimate (interval)", **HEADS)
+    if any(counts):
+        text_beside(ax, -0.75, count_at, count_head, ha="right", **HEADS)
     ax.margins(x=0.05)
     ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-    ax.set_xlabel(xlabel + (" (%)" if percent else ""))
+    if ratio:
+        ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.minorticks_off()
+    ax.set_xlabel(xlabel + (f" ({unit})" if percent else ""))
     return ax
 
 

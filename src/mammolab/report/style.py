@@ -288,9 +288,12 @@ def interval_text(value: float, low: float, high: float, digits: int = 2, scale:
     '12.3 (10.0–15.0)'
     >>> interval_text(-0.01, -0.029, 0.002, digits=1, scale=100)
     '−1.0 (−2.9 to 0.2)'
+    >>> interval_text(-0.0004, -0.02, 0.01)
+    '0.00 (−0.02 to 0.01)'
     """
+    # adding 0.0 takes the sign off what rounds to zero
     shown, shown_low, shown_high = (
-        f"{scale * x:.{digits}f}".replace("-", "−") for x in (value, low, high)
+        f"{round(scale * x, digits) + 0.0:.{digits}f}".replace("-", "−") for x in (value, low, high)
     )
     if not (np.isfinite(low) and np.isfinite(high)):
         return shown
