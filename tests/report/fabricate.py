@@ -21,6 +21,7 @@ from mammolab.report import (
     plots_outcome,
     plots_pathways,
     plots_study,
+    plots_subgroups,
     plots_triage,
 )
 from mammolab.report.frames import composition, logit_bins, percentile_bins, year_shares
@@ -48,6 +49,13 @@ NUMBERS = {
     "triage.threshold_rule": "certified", "triage.noninferior": True,
     "subgroups.lowest_auc": (0.71, 0.60, 0.82), "subgroups.lowest_auc_name": "density d",
     "subgroups.n_cells": 17, "subgroups.n_intervals_apart": 1,
+    "subgroups.n_gaps": 38, "subgroups.n_gaps_alone": 3, "subgroups.n_gaps_after_max_t": 0,
+    "subgroups.n_cells_too_small": 41, "subgroups.unseen_above_most_power": 0.64,
+    "subgroups.unseen_above_least_power": 0.5, "subgroups.most_power_name": "density b",
+    "subgroups.least_power_name": "race ethnicity asian", "subgroups.most_power": 0.03,
+    "subgroups.gap_of_interest_auc": 0.05, "subgroups.n_triage_gaps": 160,
+    "subgroups.n_triage_gaps_after_max_t": 1, "subgroups.ruled_out_unevenly": "device cedar",
+    "subgroups.n_miscalibrated": 1, "subgroups.n_calibration_gaps_after_max_t": 0,
     "risk.exclude_first_years": 1, "risk.n_components": 40, "risk.min_follow_up_years": 3,
     "images.n_files": 16502, "images.n_ok": 16398, "images.n_rejected": 104,
     "detection.auc": (0.781, 0.744, 0.818), "detection.auc_single_image": 0.734,
@@ -496,7 +504,7 @@ def shares() -> pd.DataFrame:
 
 def figures(store_path: Path) -> dict[str, tuple]:
     """Every figure of the paper: name -> (size, columns, panels of (plot, data, options))."""
-    b, c, d, e, f, m, p, s, t, o = (
+    b, c, d, e, f, m, p, s, t, o, g = (
         plots_calibration,
         plots_cohort,
         plots_detection,
@@ -507,6 +515,7 @@ def figures(store_path: Path) -> dict[str, tuple]:
         plots_study,
         plots_triage,
         plots_outcome,
+        plots_subgroups,
     )
     double = figure_size("double", 0.3)
     return {
@@ -537,8 +546,6 @@ def figures(store_path: Path) -> dict[str, tuple]:
             (b.reliability, reliability(), {"per": 1000, "note": "10 bins, 188 cancers"})]),
         "06_calibration_reliability": (figure_size("single", 0.8), 1, [
             (b.reliability, reliability(), {"per": 1000})]),
-        "06_calibration_groups": (figure_size("single", 0.8), 1, [
-            (o.forest, subgroups(), {"reference": 1.0, "xlabel": "expected over observed"})]),
         "07_triage_percentiles": (figure_size("single", 0.8), 1, [
             (t.score_percentiles, percentiles(), {"threshold_percentile": 19.0})]),
         "07_triage_threshold": (figure_size("single", 0.7), 1, [
@@ -562,6 +569,15 @@ def figures(store_path: Path) -> dict[str, tuple]:
             (p.criterion_change, moved(), {"rational_shift": 0.06})]),
         "08_subgroups_forest": (figure_size("single", 1.1), 1, [
             (o.forest, subgroups(), {"reference": 0.78})]),
+        "08_subgroups_gaps": (figure_size("double", 0.6), 2, [
+            (g.gaps, subgroup_gaps(), {"title": "One factor", "limits": (-0.4, 0.2)}),
+            (g.gaps, subgroup_gaps(), {})]),
+        "08_subgroups_triage_by_group": (figure_size("double", 0.6), 2, [
+            (o.forest, subgroups(), {"percent": True, "count_head": "ruled out"}),
+            (o.forest, subgroup_changes(), {"percent": True, "unit": "points", "digits": 1,
+                                            "count_head": "lost of caught", "label_rows": False})]),
+        "08_subgroups_calibration": (figure_size("single", 1.1), 1, [
+            (o.forest, subgroups(), {"reference": 1.0, "ratio": True})]),
         "09_risk_auc": (figure_size("single", 0.55), 1, [(m.auc_bars, risk_auc(), {})]),
         "09_risk_incidence": (figure_size("single", 0.7), 1, [
             (o.cumulative_incidence, incidence(), {"group_title": "predicted risk"})]),
