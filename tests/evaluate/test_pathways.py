@@ -74,7 +74,8 @@ def test_a_hand_case(bootstrap):
     assert cell(table, "referral", "found_per_1000")["estimate"] == pytest.approx(250)
     assert cell(table, "referral", "recalls_per_1000")["difference"] == pytest.approx(0)
     of_readers = table[table["pathway"] == "readers"]
-    assert (of_readers[["difference", "difference_low", "difference_high"]] == 0).all().all()
+    assert (of_readers["difference"] == 0).all()
+    assert of_readers[["difference_low", "difference_high"]].isna().all().all()
 
 
 def test_the_rates_are_those_of_the_two_threshold_clinic():
@@ -103,11 +104,22 @@ def test_the_rates_are_those_of_the_two_threshold_clinic():
         assert here["estimate"] == pytest.approx(now.value)
         assert (here["ci_low"], here["ci_high"]) == pytest.approx(now.ci, abs=1e-6)
     change = cell(table, "both", "sensitivity")
-    assert (change["difference_low"], change["difference_high"]) == pytest.approx(
-        clinic.sensitivity_difference.ci, abs=1e-6
-    )
     read = cell(table, "both", "readings_per_1000")["estimate"]
     assert read == pytest.approx(1000 * clinic.fraction_read.value)
+    tango = clinic.noninferiority.difference
+    assert change["difference"] == pytest.approx(tango.value)
+    assert (change["difference_low"], change["difference_high"]) == pytest.approx(tango.ci)
+    specificity = cell(table, "both", "specificity")
+    assert (specificity["difference_low"], specificity["difference_high"]) == pytest.approx(
+        clinic.specificity_difference.ci, abs=1e-6
+    )
+
+
+def test_where_nothing_changes_no_certainty_is_claimed(bootstrap):
+    paths = {"readers": readers_alone(RECALL), "same": decision_referral(SCORE, RECALL, 0.0, 2.0)}
+    table = compare_pathways(paths, LABEL, IDS, None, bootstrap, "readers")
+    row = cell(table, "same", "specificity")
+    assert row["difference"] == 0 and np.isnan(row["difference_low"])
 
 
 @pytest.mark.parametrize(

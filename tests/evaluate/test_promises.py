@@ -4,9 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mammolab.evaluate.promises import RULES, promise_table, replay_triage, resampled_thresholds
+from mammolab.evaluate.promises import (
+    caught_cancers,
+    promise_table,
+    replay_triage,
+    resampled_thresholds,
+)
 from mammolab.evaluate.resampling import PatientBootstrap
 from mammolab.evaluate.thresholds import (
+    RULES,
     certified_threshold,
     mean_of_bootstrap_minima,
     minimum_threshold,
@@ -54,33 +60,73 @@ def test_promises_need_more_cancers_the_more_is_promised_and_the_more_are_let_go
     assert wide.loc[0, 0.99] == 299 and wide.loc[0, 0.95] == 59  # 0.95^59 < .05 < 0.95^58
 
 
-def test_a_replicate_that_draws_everybody_once_gives_each_rule_its_own_threshold(dev):
-    ids = np.unique(dev["patient_id"])
+def test_without_smoothing_a_replicate_of_everybody_gives_each_rule_its_own_threshold(dev):
+    """Half of the cancers at one score, half at another: no spread between quartiles, no smoothing."""
+    flat = dev.assign(score=np.where(dev["label"], dev["score"].gt(1.0) * 1.0, dev["score"]))
+    heavy = flat.assign(score=np.where(flat["label"] & (flat["score"] < 1), 1.0, flat["score"]))
+    one = heavy.index[heavy["label"]][0]
+    heavy.loc[one, "score"] = -2.0  # a single low one: the quartiles stay together
+    ids = np.unique(heavy["patient_id"])
     once = PatientBootstrap(ids, np.ones((1, len(ids)), np.uint8))
-    here = thresholds_of(dev, once)
-    arguments = dev["score"], dev["label"], dev["patient_id"]
-    weight = dev["weight"]
-    assert here["minimum"][0] == minimum_threshold(*arguments, weight).threshold
-    assert here["certified"][0] == certified_threshold(*arguments, 0.9, weight).threshold
-    many = PatientBootstrap.draw(dev["patient_id"], 4000, seed=3, stratum=dev["label"])
-    simulated = mean_of_bootstrap_minima(*arguments, weight, many).threshold
-    lowest = np.sort(dev.loc[dev["label"], "score"])
-    error = np.std(lowest[:6]) / np.sqrt(4000)  # the minimum is nearly always one of these
-    assert here["mean_of_bootstrap_minima"][0] == pytest.approx(simulated, abs=4 * error)
+    here = thresholds_of(heavy, once)
+    arguments = heavy["score"], heavy["label"], heavy["patient_id"]
+    assert here["minimum"][0] == minimum_threshold(*arguments, None).threshold == -2.0
+    assert here["certified"][0] == certified_threshold(*arguments, 0.9, None).threshold
+    many = PatientBootstrap.draw(heavy["patient_id"], 4000, seed=3, stratum=heavy["label"])
+    simulated = mean_of_bootstrap_minima(*arguments, None, many).threshold
+    # all 60 draws miss the low one with probability (1 - 1 / 60)^60
+    expected = -2 + 3 * (1 - 1 / 60) ** 60
+    assert here["mean_of_bootstrap_minima"][0] == pytest.approx(expected)
+    assert simulated == pytest.approx(expected, abs=4 * 1.5 / np.sqrt(4000))
 
 
-def test_each_replicate_is_the_rule_on_the_women_it_drew(dev):
-    bootstrap = PatientBootstrap.draw(dev["patient_id"], 5, seed=4)
-    here = thresholds_of(dev, bootstrap)
-    for number, counts in enumerate(bootstrap.counts):
-        times = counts[bootstrap.columns(dev["patient_id"])]
-        copies = dev.loc[dev.index.repeat(times)].copy()
-        copies["patient_id"] += "-" + copies.groupby(level=0).cumcount().astype(str)
-        rule = certified_threshold(
-            copies["score"], copies["label"], copies["patient_id"], 0.9, copies["weight"]
+def test_other_dev_samples_have_cancers_below_the_lowest_one_seen(dev):
+    bootstrap = PatientBootstrap.draw(dev["patient_id"], 500, seed=4)
+    here = thresholds_of(dev, bootstrap)["minimum"]
+    lowest = dev.loc[dev["label"], "score"].min()
+    assert 0.1 < (here < lowest).mean() < 0.9
+    assert len(np.unique(here)) > 400  # no heap of repeats
+
+
+@pytest.mark.parametrize("rule", ["minimum", "mean_of_bootstrap_minima"])
+def test_thresholds_spread_as_those_of_dev_samples_really_do(rule):
+    """Against new dev samples from the known distribution; the plain bootstrap has half the spread."""
+    rng = np.random.default_rng(20)
+    n = 80
+    real = np.sort(rng.standard_normal((4000, n)), axis=1)
+    if rule == "mean_of_bootstrap_minima":
+        weights = (1 - np.arange(n) / n) ** n - (1 - np.arange(1, n + 1) / n) ** n
+        real = (real @ weights)[:, None]
+    truth = real[:, 0].std()
+    spreads = []
+    for seed in range(60):
+        score = rng.standard_normal(n)
+        ids = [f"P{k}" for k in range(n)]
+        bootstrap = PatientBootstrap.draw(ids, 100, seed=seed)
+        spreads.append(
+            resampled_thresholds(score, np.ones(n, bool), ids, None, bootstrap, 0.95, seed=seed)[
+                rule
+            ].std()
         )
-        assert here["certified"][number] == rule.threshold
-        assert here["minimum"][number] == copies.loc[copies["label"], "score"].min()
+    assert np.mean(spreads) == pytest.approx(truth, rel=0.25)
+
+
+def test_cancers_of_unequal_weight_are_refused(dev):
+    bootstrap = PatientBootstrap.draw(dev["patient_id"], 5, seed=4)
+    unequal = dev.assign(weight=np.arange(len(dev)) + 1.0)
+    with pytest.raises(ValueError, match="unequal sample_weight"):
+        thresholds_of(unequal, bootstrap)
+
+
+def test_caught_cancers_by_hand():
+    units = caught_cancers(
+        score=[0.1, 0.6, 0.9, 0.3, 0.5],
+        recall=[1, 1, 0, 0, 1],
+        label=[1, 1, 1, 1, 0],
+        patient_ids=["A", "A", "A", "B", "B"],
+    ).set_index("patient_id")
+    assert units["caught"].to_dict() == {"A": True, "B": False}
+    assert units["best"].to_dict() == {"A": 0.6, "B": -np.inf}
 
 
 def test_too_few_cancers_certify_nothing_and_none_give_nothing(dev):

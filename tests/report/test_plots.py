@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mammolab.errors import InputError, MissingInput
+from mammolab.evaluate.promises import promise_table
 from mammolab.pipeline.redraw import decode_data, encode_data
 from mammolab.report import (
     plots_calibration,
@@ -17,6 +18,7 @@ from mammolab.report import (
     plots_flow,
     plots_model,
     plots_outcome,
+    plots_pathways,
     plots_subgroups,
     plots_triage,
 )
@@ -230,3 +232,51 @@ def test_an_observer_without_an_interval_is_still_drawn(fabricate):
     dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() not in ("None", "")]
     np.testing.assert_array_equal(dots, data["estimate"])
     assert [text.get_text() for text in ax.texts][1:][-1] == "0.56"
+
+
+def test_the_thin_line_of_a_rule_spans_the_repetitions(fabricate):
+    data = fabricate.rules()
+    ax = plots_pathways.rule_outcomes(axes(), data, note="9 women")
+    thin = [line.get_xdata().tolist() for line in ax.lines if line.get_linewidth() == 0.9]
+    for row in data.itertuples():
+        assert [row.replayed_low, row.replayed_high] in thin
+    assert ax.get_xlabel().endswith("9 women")
+
+
+def test_promises_are_drawn_by_how_many_cancers_are_let_go():
+    table = promise_table([0.9, 0.95], [0, 1])
+    ax = plots_pathways.promise_lines(axes(), table, 158, 0.97, confidence=0.9)
+    curves = [line.get_xdata().tolist() for line in ax.lines if len(line.get_xdata()) == 2][:2]
+    assert curves[0] == table.loc[table["n_missed"] == 0, "n_cancers"].tolist()
+    assert "90%" in ax.get_ylabel()
+    without = plots_pathways.promise_lines(axes(), table, 158, np.nan)
+    assert len(without.lines) == len(ax.lines) - 1
+
+
+def test_the_margin_of_pathways_stands_in_points(fabricate):
+    readings = {"rule out": "851", "second reader": "1,000"}
+    ax = plots_pathways.pathway_changes(axes(), fabricate.changes(), readings, margin=0.05)
+    assert any(list(line.get_xdata()) == [-5.0, -5.0] for line in ax.lines)
+    assert {"851", "1,000"} <= {text.get_text() for text in ax.texts}
+
+
+def test_each_order_of_each_clinic_is_written(fabricate):
+    data = fabricate.turnaround()
+    ax = plots_pathways.worklist_turnaround(axes(), data)
+    words = [text.get_text() for text in ax.texts]
+    assert set(data["clinic"]) <= set(words)
+    assert sum("(" in word for word in words) == len(data)
+
+
+def test_a_shift_that_cannot_be_computed_draws_no_line(fabricate):
+    with_it = plots_pathways.criterion_change(axes(), fabricate.moved(), 0.06)
+    without = plots_pathways.criterion_change(axes(), fabricate.moved(), np.nan)
+    assert len(with_it.lines) == len(without.lines) + 1
+
+
+def test_net_benefit_is_counted_per_thousand(fabricate):
+    data = fabricate.benefits()
+    ax = plots_pathways.net_benefit_curves(axes(), data)
+    readers = data[data["curve"] == "readers"]
+    drawn = [line.get_ydata() for line in ax.lines if len(line.get_ydata()) == len(readers)]
+    assert any(np.allclose(one, 1000 * readers["value"]) for one in drawn)

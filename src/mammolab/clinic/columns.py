@@ -117,8 +117,8 @@ def flags(table: RawTable, column: str, unless_known: str) -> pd.Series:
     return _mapped(table, column, text, YES_NO, valid).astype(bool)
 
 
-def recall(table: RawTable) -> tuple[pd.Series | None, str, int]:
-    """What readers decided, where it comes from, and how many BI-RADS categories contradict it.
+def recall(table: RawTable) -> tuple[pd.Series | None, str, int, int]:
+    """What readers decided, where from, how many BI-RADS contradict it, how many blanks they fill.
 
     The column `recall` is taken where it is there, BI-RADS where it is not or is blank. A
     contradiction is no error: a category may be the final one, after the work-up of a recall.
@@ -134,19 +134,20 @@ def recall(table: RawTable) -> tuple[pd.Series | None, str, int]:
         positive = _mapped(table, "birads", text, BIRADS, "0, 1, 2, 3, 4, 4A, 4B, 4C, 5")
     if "recall" not in cells:
         if positive is None:
-            return None, "", 0
+            return None, "", 0, 0
         refuse(table, positive.isna(), "birads", "is blank", "it stands in for recall")
-        return positive.astype(bool), "birads", 0
+        return positive.astype(bool), "birads", 0, 0
     text = cells["recall"]
     valid = "0, 1, false, true, no, yes; without readers drop the column"
     decided = _mapped(table, "recall", text, YES_NO, valid)
     if positive is not None:
         conflicts = decided.notna() & positive.notna() & (decided != positive)
+        filled = decided.isna() & positive.notna()
         decided = decided.where(decided.notna(), positive)
     else:
-        conflicts = pd.Series(False, index=text.index)
+        conflicts = filled = pd.Series(False, index=text.index)
     refuse(table, decided.isna(), "recall", "is blank", valid)
-    return decided.astype(bool), "recall", int(conflicts.sum())
+    return decided.astype(bool), "recall", int(conflicts.sum()), int(filled.sum())
 
 
 def weights(table: RawTable) -> pd.Series:

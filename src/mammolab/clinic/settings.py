@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mammolab.errors import InputError, unknown_name
+from mammolab.evaluate.thresholds import RULES
 
-RULES = ("certified", "minimum", "mean_of_bootstrap_minima")
 CALIBRATORS = ("platt", "isotonic", "beta", "temperature", "raw")
 N_REPLICATES = 2000
 CONFIDENCE = 0.95  # of every interval; that of the certificate is a setting

@@ -242,7 +242,7 @@ def _limits(a: Analysis) -> list[str]:
             "scoring software. Watch the scores after any change."
         ),
         (
-            "Dev chose the calibrator and the threshold, test was looked at once. Whoever tries "
+            "Dev chose calibrator and threshold; test was looked at once, for all three rules. Whoever tries "
             "other settings and keeps the best has no test set left."
         ),
     ]

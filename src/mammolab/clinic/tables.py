@@ -13,11 +13,6 @@ from mammolab.report.numbers import plain_number
 
 CHAPTER = "mammolab triage"  # whose numbers they are, where a chapter's name stands in a run's
 BOOTSTRAP, TANGO, EXACT = "patient bootstrap", "Tango's score interval", "Clopper-Pearson"
-PROOF = {
-    "certified": "exact",
-    "minimum": "exact",
-    "mean_of_bootstrap_minima": "nominal",
-}
 
 
 def simulation(a: Analysis) -> pd.DataFrame:
@@ -90,7 +85,10 @@ def _proof(a: Analysis, name: str) -> str:
     """Of what kind a rule's promise is, or why there is none."""
     if np.isnan(a.rules["minimum"].certified_sensitivity):
         return "unequal weights"
-    return PROOF[name] if np.isfinite(a.rules[name].threshold) else "too few cancers"
+    rule = a.rules[name]
+    if not np.isfinite(rule.threshold):
+        return "too few cancers"
+    return "exact" if rule.exact else "nominal"
 
 
 def missed(a: Analysis) -> pd.DataFrame:

@@ -126,8 +126,8 @@ def kept_on_test(a: Analysis) -> str:
     if not a.kept.n:
         return f"Test holds no {caught} to try the promise on."
     said = (
-        f"In test {a.kept.n - a.kept.n_lost} of {a.kept.n} women with {caught} were still read, "
-        f"{with_interval(a.kept.share)}"
+        f"In test {a.kept.n - a.kept.n_lost} of {a.kept.n} women with {caught} had none of them "
+        f"ruled out, {with_interval(a.kept.share)}"
     )
     bound = a.chosen.certified_sensitivity
     if np.isfinite(bound) and a.kept.share.high < bound:
@@ -191,6 +191,8 @@ def decisions(a: Analysis) -> list[str]:
         )
     if s.recall_from == "birads":
         told.append("Recall was taken from BI-RADS: 0, 3, 4, 5 recalled; 1, 2 not.")
+    if s.n_from_birads:
+        told.append(f"In {s.n_from_birads:,} exams a blank recall was filled from BI-RADS.")
     if s.n_conflicts:
         told.append(
             f"In {s.n_conflicts:,} exams the BI-RADS category says otherwise than recall; recall "
@@ -227,7 +229,7 @@ def summary(a: Analysis) -> list[str]:
         kept_on_test(a),
         f"{head}: {sentence}",
         (
-            f"AUC {a.auc.value:.3f} ({a.auc.low:.3f}–{a.auc.high:.3f}); expected over observed "
+            f"AUC {ratio_text(a.auc, 3)}; expected over observed "
             f"cancers {ratio_text(a.after.expected_over_observed)} after calibration"
         ),
         *decisions(a),

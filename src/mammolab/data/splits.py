@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -109,7 +110,8 @@ def split_bootstrap(
             f"no patient is in the split '{split}'; the cohort has "
             f"{', '.join(sorted(cohort['split'].unique()))}."
         )
-    return PatientBootstrap.draw(patients, n_replicates, seed)
+    # women of other splits are others: drawn from one seed, replicates of two splits would go together
+    return PatientBootstrap.draw(patients, n_replicates, [seed, crc32(split.encode())])
 
 
 def balance_table(cohort: pd.DataFrame) -> pd.DataFrame:

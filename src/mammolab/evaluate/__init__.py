@@ -7,11 +7,14 @@ discrimination                         roc, delong, auc_bootstrap, curves
 rates of a decision                    rates, decision_curve (net benefit)
 probabilities                          calibration (fits), calibrators (maps and their JSON),
                                        reliability (Brier, bins, slope), calibration_error
-rule-out and rule-in                   thresholds (chosen on dev), triage (simulated on test)
+rule-out and rule-in                   thresholds (chosen on dev), triage (simulated on test),
+                                       promises (how sure both are), pathways (other ways to use
+                                       a score), criterion (readers who change)
 two ways of reading the same cancers   paired
 follow-up                              survival, concordance, horizons, horizon_calibration
-readers                                readers, mrmc, agreement (kappa), intraclass, laboratory
-worklists                              queue, turnaround
+readers                                readers, mrmc, agreement (kappa), intraclass, laboratory,
+                                       reader_criterion, reader_triage, double_reading
+worklists                              queue, turnaround, worklist (two orders compared)
 after deployment                       monitor (drift of scores), cusum, calibration_drift
 subgroups and many comparisons         subgroups, gaps (each against everyone else, with power),
                                        multiplicity

@@ -127,6 +127,8 @@ def criterion_curve(
         As for `triage.simulate_triage`.
     shift : array-like of float, shape (n_shifts,)
         SD; 0 is the clinic as replayed.
+    confidence : float
+        Of the pointwise percentile intervals, over patients.
 
     Returns
     -------
@@ -136,6 +138,11 @@ def criterion_curve(
     ------
     ValueError
         If a class is absent, or all cancers or all others are ruled out.
+
+    Notes
+    -----
+    `rational_shift` takes how well readers tell cancers from others over all exams; among those
+    still read it may differ.
     """
     score, label, weight = check_scores(score, label, sample_weight)
     check_two_classes(label, weight)

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from mammolab.evaluate._counting import any_per_patient
 from mammolab.evaluate.checks import (
+    Estimate,
     check_flag,
     check_inside,
     check_patients,
@@ -17,7 +19,8 @@ from mammolab.evaluate.checks import (
     check_two_classes,
     check_vector,
 )
-from mammolab.evaluate.resampling import PatientBootstrap, ratio_estimate
+from mammolab.evaluate.paired import paired_counts, tango_interval
+from mammolab.evaluate.resampling import PatientBootstrap, ratio_estimate, share_estimate
 
 ARBITERS = ("either", "both", "reader")
 
@@ -143,18 +146,31 @@ def compare_pathways(
     bootstrap : PatientBootstrap
     reference : str
         A name among the pathways.
+    confidence : float
 
     Returns
     -------
     DataFrame
         Columns pathway, measure (sensitivity, specificity, recalls_per_1000, found_per_1000,
         readings_per_1000), estimate, ci_low, ci_high, difference, difference_low, difference_high
-        (pathway minus reference, paired by patient; 0 for the reference itself).
+        (pathway minus reference, paired by patient; of the reference itself 0 without limits).
 
     Raises
     ------
     ValueError
         If a class is absent, lengths differ, or the reference is not among the pathways.
+
+    Notes
+    -----
+    The difference in sensitivity of pathways that leave nothing to chance is that of the patients
+    with cancer, each found if any of her exams is recalled, with Tango's interval; the other
+    intervals are the percentiles of the patient bootstrap, and rates that no replicate changes get
+    exact limits. Where no replicate changes a difference there are no limits: the bootstrap would
+    claim certainty. The rates given to an arbiter are taken as known.
+
+    References
+    ----------
+    Tango 1998, as for `paired.tango_interval`.
     """
     if reference not in pathways:
         raise ValueError(f"no pathway {reference!r}; there are {', '.join(pathways)}")
@@ -182,9 +198,15 @@ def compare_pathways(
     for name, pathway in pathways.items():
         for measure, (top, bottom) in measures(pathway).items():
             estimate = ratio_estimate(top, bottom, ids, weight, bootstrap, confidence)
-            change = ratio_estimate(
-                top - of_reference[measure][0], bottom, ids, weight, bootstrap, confidence
-            )
+            if np.isin(top, (0, 1)).all():
+                event, among = top.astype(bool), bottom.astype(bool)
+                estimate = share_estimate(event, among, ids, weight, bootstrap, confidence)
+            before = of_reference[measure][0]
+            change = ratio_estimate(top - before, bottom, ids, weight, bootstrap, confidence)
+            if name == reference or change.high - change.low < 1e-9:
+                change = Estimate(change.value, float("nan"), float("nan"))
+            elif measure == "sensitivity" and np.isin(np.append(top, before), (0, 1)).all():
+                change = _tango(top > 0, before > 0, label, ids, weight, confidence)
             rows.append(
                 {
                     "pathway": name,
@@ -198,3 +220,10 @@ def compare_pathways(
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _tango(first, second, label, ids, weight, confidence) -> Estimate:
+    """Difference in the share of patients with cancer who are found, first minus second."""
+    cancer = label & (weight > 0)
+    found = [any_per_patient(flag, cancer, ids) for flag in (first, second)]
+    return tango_interval(paired_counts(*found, any_per_patient(weight, cancer, ids)), confidence)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from mammolab.evaluate.checks import (
     check_flag,
     check_inside,
+    check_patient_ids,
     check_patients,
     check_scores,
     check_two_classes,
@@ -20,17 +21,18 @@ from mammolab.evaluate.checks import (
 from mammolab.evaluate.paired import PairedCounts, noninferiority_p
 from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval
 from mammolab.evaluate.thresholds import (
+    RULES,
     cancers_needed,
     failures_allowed,
     lowest_per_patient,
 )
 
-RULES = ("minimum", "mean_of_bootstrap_minima", "certified")
-
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """A study repeated with other dev and test women; arrays of shape (n_replicates,).
+    """Threshold and clinic repeated with other dev and test women; arrays of shape (n_replicates,).
+
+    The network, its calibration and the choice of the rule are held.
 
     threshold : of the dev sample; minus infinity where it certifies nothing.
     fraction_ruled_out, sensitivity_without, sensitivity_with, specificity_without,
@@ -49,13 +51,24 @@ class Replay:
     p_value: NDArray[np.float64]
 
     def interval(self, name: str, confidence: float = 0.95) -> tuple[float, float]:
-        """Percentile interval of one of the arrays: it counts the choice on dev as well as test."""
-        values = getattr(self, name)
-        return percentile_interval(np.where(np.isfinite(values), values, np.nan), confidence)
+        """Percentile interval of one of the arrays: it counts the choice on dev as well as test.
+
+        Repetitions in which the rule certifies nothing count: they rule nobody out.
+        """
+        return percentile_interval(getattr(self, name), confidence)
 
     def share_noninferior(self, alpha: float = 0.025) -> float:
-        """Share of the repetitions whose verdict is non-inferior: how sure the verdict is."""
+        """Share of the repetitions whose verdict is non-inferior.
+
+        Not the probability that triage is: repetitions carry the noise of the samples they are
+        drawn from and their own, so that a borderline verdict repeats in half of them.
+        """
         return float((self.p_value < alpha).mean())
+
+    @property
+    def share_uncertified(self) -> float:
+        """Share of the repetitions whose dev sample certifies nothing and rules nobody out."""
+        return float(np.isneginf(self.threshold).mean())
 
 
 def promise_table(
@@ -100,50 +113,72 @@ def resampled_thresholds(
     bootstrap: PatientBootstrap,
     sensitivity: float,
     confidence: float = 0.95,
+    seed: int = 0,
 ) -> dict[str, NDArray[np.float64]]:
     """The threshold that each rule would have chosen from other dev women.
 
     Parameters
     ----------
-    score, label, patient_ids, sample_weight : array-like, shape (n_exams,)
-        Of dev, as for the rules in `thresholds`; `label` marks the cancers to keep.
+    score : array-like of float, shape (n_exams,)
+        Of dev, higher is more suspicious, on a scale without bounds: the logit of a probability.
+    label : array-like of bool, shape (n_exams,)
+        The cancers to keep, as for the rules in `thresholds`.
+    patient_ids, sample_weight : array-like, shape (n_exams,)
     bootstrap : PatientBootstrap
         Of dev; each replicate is one more dev sample.
     sensitivity, confidence : float
         What the certified rule is asked for.
+    seed : int
+        Of the smoothing.
 
     Returns
     -------
     dict of rule to array of float, shape (n_replicates,)
-        For each of `RULES`. NaN where a replicate drew no cancer; minus infinity where it drew too
-        few to certify.
+        "minimum", "mean_of_bootstrap_minima" and "certified". NaN where a replicate drew no cancer;
+        minus infinity where it drew too few to certify.
+
+    Raises
+    ------
+    ValueError
+        If the cancers have unequal weights: none of the rules' thresholds would be a draw from dev.
 
     Notes
     -----
-    Within a replicate of N cancers the mean over bootstrap minima needs no second bootstrap: with
-    C_k of them at or below the k-th lowest distinct score, N draws are all above it with
-    probability (1 - C_k / N)^N.
-    A replicate repeats some cancers, so that its order statistics are tied: the spread is that of
-    the rule's threshold, not a check of its certificate, which holds by the binomial bound.
+    The plain bootstrap is wrong for a minimum: it can never fall below the one observed, which it
+    repeats in two of three replicates (Bickel, Freedman 1981). So each drawn cancer is moved by a
+    normal of Silverman's bandwidth and all are shrunk towards their mean to keep the variance: other
+    dev samples then have cancers below the lowest one seen.
+    Within a sample of N cancers the mean over bootstrap minima needs no second bootstrap: with k of
+    them at or below a score, N draws are all above it with probability (1 - k / N)^N.
+
+    References
+    ----------
+    Bickel, Freedman 1981, doi:10.1214/aos/1176345637. Silverman, Young 1987,
+    doi:10.1093/biomet/74.3.469 (the smoothed bootstrap).
     """
     check_inside(sensitivity, "sensitivity", 0, 1)
-    lowest, patients, _ = lowest_per_patient(score, label, patient_ids, sample_weight)
-    counts = bootstrap.counts[:, bootstrap.columns(patients)].astype(np.int64)
-    up_to = np.cumsum(counts, axis=1)  # C_k, (n_replicates, n_cancers), lowest first
-    n_drawn = up_to[:, -1]
-    some = n_drawn > 0
-    above = np.ones((len(counts), len(lowest) + 1))
-    share_above = 1 - up_to[some] / n_drawn[some, None]
-    above[some, 1:] = share_above ** n_drawn[some, None]
-    allowed = np.array([failures_allowed(n, sensitivity, confidence) if n else -1 for n in n_drawn])
-    result = {
-        "minimum": lowest[(up_to > 0).argmax(axis=1)],
-        "mean_of_bootstrap_minima": (above[:, :-1] - above[:, 1:]) @ lowest,
-        "certified": np.where(
-            allowed < 0, -np.inf, lowest[(up_to > allowed[:, None]).argmax(axis=1)]
-        ),
-    }
-    return {name: np.where(some, threshold, np.nan) for name, threshold in result.items()}
+    lowest, patients, one_weight = lowest_per_patient(score, label, patient_ids, sample_weight)
+    if not one_weight:
+        raise ValueError("cancers of unequal sample_weight: the rules need one for all")
+    spread = lowest.std(ddof=1) if len(lowest) > 1 else 0.0
+    width = min(spread, float(np.subtract(*np.quantile(lowest, [0.75, 0.25]))) / 1.34)
+    width *= 0.9 * len(lowest) ** -0.2
+    shrink = 1 / np.sqrt(1 + (width / spread) ** 2) if spread else 1.0
+    rng = np.random.default_rng([seed, len(lowest)])
+    columns = bootstrap.columns(patients)
+    result = {name: np.full(bootstrap.n_replicates, np.nan) for name in RULES}
+    for number, counts in enumerate(bootstrap.counts[:, columns]):
+        drawn = np.repeat(lowest, counts)
+        if not len(drawn):
+            continue
+        moved = drawn + width * rng.standard_normal(len(drawn))
+        new = np.sort(lowest.mean() + shrink * (moved - lowest.mean()))
+        above = (1 - np.arange(len(new) + 1) / len(new)) ** len(new)
+        allowed = failures_allowed(len(new), sensitivity, confidence)
+        result["minimum"][number] = new[0]
+        result["mean_of_bootstrap_minima"][number] = (above[:-1] - above[1:]) @ new
+        result["certified"][number] = new[allowed] if allowed >= 0 else -np.inf
+    return result
 
 
 def replay_triage(
@@ -156,7 +191,7 @@ def replay_triage(
     bootstrap: PatientBootstrap,
     margin: float = 0.05,
 ) -> Replay:
-    """Repeat the whole study: a threshold from another dev sample, judged on another test sample.
+    """Repeat choice and clinic: a threshold from another dev sample, judged on another test sample.
 
     The intervals of `triage.simulate_triage` hold the threshold as chosen; these count the choice
     too.
@@ -164,11 +199,11 @@ def replay_triage(
     Parameters
     ----------
     threshold : array-like of float, shape (n_replicates,)
-        One rule's, of `resampled_thresholds`.
+        One rule's, of `resampled_thresholds`, on the scale of `score`.
     score, recall, label, patient_ids, sample_weight : array-like, shape (n_exams,)
         Of test, as for `triage.simulate_triage`.
     bootstrap : PatientBootstrap
-        Of test, with as many replicates; dev and test women are others, so drawn independently.
+        Of test, with as many replicates, drawn from another seed than dev's: the women are others.
     margin : float
         Of the non-inferiority test, which is run in each repetition.
 
@@ -192,9 +227,11 @@ def replay_triage(
     columns = bootstrap.columns(ids)
     n_below = np.searchsorted(score, threshold, side="left")  # exams ruled out in each replicate
 
-    caught, best, unit = _caught_cancers(score, label & (weight > 0), recall, weight, ids)
-    of_cancer = bootstrap.columns(unit["patient_id"])
-    scale = effective_number(unit["weight"].to_numpy()) / unit["weight"].sum()
+    units = caught_cancers(score, recall, label, ids, weight)
+    caught, best = units["caught"].to_numpy(), units["best"].to_numpy()
+    unit_weight = units["weight"].to_numpy()
+    unit_weight = unit_weight * (effective_number(unit_weight) / unit_weight.sum())
+    of_cancer = bootstrap.columns(units["patient_id"])
     rates = np.full((6, len(threshold)), np.nan)
     p_value = np.full(len(threshold), np.nan)
     for number, (first, cut) in enumerate(zip(n_below, threshold, strict=True)):
@@ -205,7 +242,7 @@ def replay_triage(
         n_cancers, n_others = of_cancers.sum(), of_others.sum()
         if not (n_cancers and n_others):
             continue
-        lost = scale * unit["weight"].to_numpy() * bootstrap.counts[number, of_cancer]
+        lost = unit_weight * bootstrap.counts[number, of_cancer]
         missed = caught & (best < cut)
         counts = PairedCounts(
             lost @ (caught & ~missed), 0.0, float(lost @ missed), float(lost @ ~caught)
@@ -222,18 +259,40 @@ def replay_triage(
     return Replay(threshold, *rates, p_value)
 
 
-def _caught_cancers(score, cancer, recall, weight, ids):
-    """Of each patient with cancer: caught by the readers, the best score of a caught exam, who."""
+def caught_cancers(
+    score: ArrayLike,
+    recall: ArrayLike,
+    label: ArrayLike,
+    patient_ids: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+) -> pd.DataFrame:
+    """Return each patient with cancer: whether readers caught it, and what triage would need to lose it.
+
+    Parameters
+    ----------
+    score, recall, label, patient_ids, sample_weight : array-like, shape (n_exams,)
+        As for `triage.simulate_triage`.
+
+    Returns
+    -------
+    DataFrame, one row a patient with an exam followed by cancer
+        patient_id, weight, caught (bool: any such exam was recalled), best (the highest score of a
+        recalled one; minus infinity where there is none). A threshold above `best` loses her.
+    """
+    score, label, weight = check_scores(score, label, sample_weight)
+    recall = check_flag(recall, "recall", len(score))
+    cancer = label & (weight > 0)
+    ids = check_patient_ids(patient_ids, len(score))[cancer]
     frame = pd.DataFrame(
         {
-            "code": patient_codes(ids[cancer])[0],
-            "patient_id": ids[cancer],
+            "code": patient_codes(ids)[0],
+            "patient_id": ids,
             "weight": weight[cancer],
             "caught": recall[cancer],
             "best": np.where(recall[cancer], score[cancer], -np.inf),
         }
     )
-    unit = frame.groupby("code").agg(
+    units = frame.groupby("code").agg(
         {"patient_id": "first", "weight": "max", "caught": "any", "best": "max"}
     )
-    return unit["caught"].to_numpy(), unit["best"].to_numpy(), unit
+    return units.reset_index(drop=True)

@@ -19,12 +19,14 @@ from mammolab.evaluate.checks import (
 )
 from mammolab.evaluate.resampling import PatientBootstrap
 
+RULES = ("certified", "minimum", "mean_of_bootstrap_minima")
+
 
 @dataclass(frozen=True)
 class RuleOutThreshold:
     """A threshold found on dev; exams with `score < threshold` are ruled out.
 
-    rule : "minimum", "mean_of_bootstrap_minima" or "certified".
+    rule : one of `RULES`.
     threshold : minus infinity where the rule rules nobody out.
     n_cancers, n_missed : patients with cancer in dev, and those of them it rules out.
     certified_sensitivity : lower confidence bound of the sensitivity of the rule among cancers
@@ -38,6 +40,11 @@ class RuleOutThreshold:
     n_cancers: int
     n_missed: int
     certified_sensitivity: float
+
+    @property
+    def exact(self) -> bool:
+        """Whether `certified_sensitivity` is an exact bound and not a nominal one."""
+        return self.rule != "mean_of_bootstrap_minima"
 
 
 @dataclass(frozen=True)
@@ -316,7 +323,11 @@ def choose_rule(
 
 
 def lowest_per_patient(
-    score, chosen, patient_ids, sample_weight, kind="positive"
+    score: ArrayLike,
+    chosen: ArrayLike,
+    patient_ids: ArrayLike,
+    sample_weight: ArrayLike | None,
+    kind: str = "positive",
 ) -> tuple[NDArray[np.float64], NDArray, bool]:
     """Lowest score of each patient's chosen exams, in rising order; the patients; one weight?"""
     score, chosen, weight = check_scores(score, chosen, sample_weight)

@@ -8,15 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mammolab.evaluate.checks import check_inside, check_scores, check_two_classes
-from mammolab.evaluate.queue import ReadingTimes, WorkingHours, read_in_order
-from mammolab.evaluate.resampling import PatientBootstrap
-from mammolab.evaluate.turnaround import (
-    TurnaroundDifference,
-    time_blocks,
-    turnaround_difference,
-    turnaround_table,
+from mammolab.evaluate.checks import (
+    check_inside,
+    check_patients,
+    check_scores,
+    check_two_classes,
 )
+from mammolab.evaluate.queue import WorkingHours, read_in_order
+from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval
 
 ORDERS = ("by arrival", "by score")
 
@@ -34,23 +33,6 @@ class Worklist:
     reading_hours: NDArray[np.float64]
     score: NDArray[np.float64]
     label: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class OrdersCompared:
-    """Two orders of one worklist.
-
-    times : reading times by order, a key for each of `ORDERS`.
-    table : turnaround by order and group (cancer, no cancer): columns order, group, statistic,
-        estimate, ci_low, ci_high, n_exams, n_blocks; hours.
-    cancers : turnaround of the cancers by score minus by arrival.
-    others : the same of the exams without cancer.
-    """
-
-    times: dict[str, ReadingTimes]
-    table: pd.DataFrame
-    cancers: TurnaroundDifference
-    others: TurnaroundDifference
 
 
 def draw_worklist(
@@ -114,14 +96,9 @@ def draw_worklist(
     return Worklist(hours.to_clock(arrival), reading, score[picked], cancer)
 
 
-def compare_orders(
-    worklist: Worklist,
-    n_readers: int,
-    hours: WorkingHours,
-    n_replicates: int,
-    seed: int,
-    confidence: float = 0.95,
-) -> OrdersCompared:
+def turnaround_by_order(
+    worklist: Worklist, n_readers: int, hours: WorkingHours
+) -> dict[str, NDArray[np.float64]]:
     """Read a worklist in order of arrival and in order of score.
 
     Parameters
@@ -130,48 +107,97 @@ def compare_orders(
     n_readers : int
         Who share it.
     hours : WorkingHours
-    n_replicates, seed : int
-        Of the bootstrap of weeks: exams near each other wait for the same backlog.
 
     Returns
     -------
-    OrdersCompared
-
-    Raises
-    ------
-    ValueError
-        If no exam of a class came, or all came within one week.
+    dict of order ("by arrival", "by score") to array of float, shape (n_exams,)
+        Hours from arrival to the end of the reading.
 
     References
     ----------
     Nabulsi 2021, doi:10.1038/s41598-021-93967-2 (two simulated clinics, abnormal exams first).
     """
-    block = time_blocks(worklist.arrival_hours, 7 * 24.0)
-    bootstrap = PatientBootstrap.draw(block, n_replicates, seed)
-    times = {
+    return {
         order: read_in_order(
             worklist.arrival_hours,
             worklist.reading_hours,
             n_readers,
             worklist.score if order == "by score" else None,
             hours,
-        )
+        ).turnaround_hours
         for order in ORDERS
     }
-    group = np.where(worklist.label, "cancer", "no cancer")
-    table = pd.concat(
-        [
-            turnaround_table(one.turnaround_hours, group, block, bootstrap, confidence).assign(
-                order=order
-            )
-            for order, one in times.items()
-        ],
-        ignore_index=True,
-    )
-    first, second = (times[order].turnaround_hours for order in ("by score", "by arrival"))
-    return OrdersCompared(
-        times,
-        table[["order", *table.columns.drop("order")]],
-        turnaround_difference(first, second, worklist.label, block, bootstrap, confidence),
-        turnaround_difference(first, second, ~worklist.label, block, bootstrap, confidence),
-    )
+
+
+def compare_orders(
+    score: ArrayLike,
+    label: ArrayLike,
+    patient_ids: ArrayLike,
+    sample_weight: ArrayLike | None,
+    bootstrap: PatientBootstrap,
+    prevalence: float,
+    n_days: int,
+    exams_per_day: float,
+    reading_minutes: float,
+    n_readers: int,
+    hours: WorkingHours,
+    n_worklists: int,
+    rng: np.random.Generator,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Mean turnaround by order of reading, of exams with and without cancer.
+
+    Parameters
+    ----------
+    score, label, sample_weight, prevalence, n_days, exams_per_day, reading_minutes, hours, rng
+        As for `draw_worklist`.
+    patient_ids : array-like of str, shape (n_exams,)
+    bootstrap : PatientBootstrap
+        Of at least `n_worklists` replicates.
+    n_readers : int
+        Who share the worklist.
+    n_worklists : int
+        Worklists simulated, each filled with the exams of another replicate.
+    confidence : float
+
+    Returns
+    -------
+    DataFrame
+        Columns order ("by arrival", "by score", "difference": by score minus by arrival), group
+        ("cancer", "no cancer"), estimate (mean over the worklists), ci_low, ci_high (their
+        percentiles); hours. The intervals count the women whose exams fill the worklists, and the
+        simulation's own noise on top, which more days make smaller.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer replicates than worklists, or a class is absent.
+    """
+    score, label, weight = check_scores(score, label, sample_weight)
+    check_two_classes(label, weight)
+    columns = bootstrap.columns(check_patients(patient_ids, len(score), weight))
+    if not 2 <= n_worklists <= bootstrap.n_replicates:
+        raise ValueError(
+            f"n_worklists must be from 2 to the {bootstrap.n_replicates} replicates, "
+            f"not {n_worklists}"
+        )
+    means: dict[tuple[str, str], list[float]] = {}
+    for counts in bootstrap.counts[:n_worklists]:
+        drawn = weight * counts[columns]
+        if not (drawn[label].any() and drawn[~label].any()):
+            continue  # a replicate without one of the classes fills no worklist
+        worklist = draw_worklist(
+            score, label, drawn, prevalence, n_days, exams_per_day, reading_minutes, hours, rng
+        )
+        taken = turnaround_by_order(worklist, n_readers, hours)
+        first, second = (taken[order] for order in ORDERS)
+        for order, values in {**taken, "difference": second - first}.items():
+            for group, among in (("cancer", worklist.label), ("no cancer", ~worklist.label)):
+                if among.any():
+                    means.setdefault((order, group), []).append(float(values[among].mean()))
+    rows = []
+    for (order, group), values in means.items():
+        low, high = percentile_interval(np.array(values), confidence)
+        estimate = float(np.mean(values))
+        rows.append((order, group, estimate, low, high))
+    return pd.DataFrame(rows, columns=["order", "group", "estimate", "ci_low", "ci_high"])

@@ -25,7 +25,9 @@ _DASHES = ("-", (0, (5, 1.5)), (0, (2, 1.2)), (0, (1, 1)))  # told apart without
 _MARKERS = ("o", "s", "D", "^")
 
 
-def promise_lines(ax: Axes, data: pd.DataFrame, n_here: int, promised_here: float) -> Axes:
+def promise_lines(
+    ax: Axes, data: pd.DataFrame, n_here: int, promised_here: float, confidence: float = 0.95
+) -> Axes:
     """How many dev cancers it takes to promise a sensitivity, by how many are let go.
 
     Parameters
@@ -37,6 +39,8 @@ def promise_lines(ax: Axes, data: pd.DataFrame, n_here: int, promised_here: floa
         Caught dev cancers of this run.
     promised_here : float
         Sensitivity that its threshold certifies, NaN where none.
+    confidence : float
+        Of the promises.
 
     Returns
     -------
@@ -69,11 +73,11 @@ def promise_lines(ax: Axes, data: pd.DataFrame, n_here: int, promised_here: floa
     ax.set_ylim(lowest - 0.16 * (1 - lowest), 1.0)
     percent_axis(ax.yaxis)
     ax.set_xlabel("cancers in the development set")
-    ax.set_ylabel("sensitivity one can promise (95%)")
+    ax.set_ylabel(f"sensitivity one can promise ({confidence:.0%})")
     return ax
 
 
-def rule_outcomes(ax: Axes, data: pd.DataFrame) -> Axes:
+def rule_outcomes(ax: Axes, data: pd.DataFrame, note: str = "") -> Axes:
     """What each threshold rule rules out: the threshold held, and with the choice on dev counted.
 
     Parameters
@@ -82,6 +86,8 @@ def rule_outcomes(ax: Axes, data: pd.DataFrame) -> Axes:
     data : DataFrame, one row a rule, drawn from the top
         rule, estimate, ci_low, ci_high (share ruled out, threshold held), replayed_low,
         replayed_high (with other dev women too), verdict (text under the row).
+    note : str
+        Written under the axis: whom it rests on.
 
     Returns
     -------
@@ -109,12 +115,16 @@ def rule_outcomes(ax: Axes, data: pd.DataFrame) -> Axes:
     ax.spines["left"].set_visible(False)
     ax.margins(x=0.06)
     percent_axis(ax.xaxis)
-    ax.set_xlabel("exams ruled out")
+    ax.set_xlabel("exams ruled out" + _under(note))
     return ax
 
 
 def pathway_changes(
-    ax: Axes, data: pd.DataFrame, readings: Mapping[str, str], margin: float | None = None
+    ax: Axes,
+    data: pd.DataFrame,
+    readings: Mapping[str, str],
+    margin: float | None = None,
+    note: str = "",
 ) -> Axes:
     """Change of sensitivity and specificity against readers alone, by pathway.
 
@@ -127,6 +137,8 @@ def pathway_changes(
         Written beside each.
     margin : float, optional
         Largest loss of sensitivity allowed.
+    note : str
+        Written under the axis: whom it rests on.
 
     Returns
     -------
@@ -160,12 +172,12 @@ def pathway_changes(
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.8)
     ax.tick_params(axis="y", length=0)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, handletextpad=0.1)
-    ax.set_xlabel("change against readers alone, percentage points")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, handletextpad=0.1)
+    ax.set_xlabel("change against readers alone, percentage points" + _under(note))
     return ax
 
 
-def worklist_turnaround(ax: Axes, data: pd.DataFrame) -> Axes:
+def worklist_turnaround(ax: Axes, data: pd.DataFrame, note: str = "") -> Axes:
     """Turnaround of the cancers and the rest, read by arrival and by score, in each clinic.
 
     Parameters
@@ -173,6 +185,8 @@ def worklist_turnaround(ax: Axes, data: pd.DataFrame) -> Axes:
     ax : Axes
     data : DataFrame, one row a (clinic, group, order)
         clinic (heading), group, order, estimate, ci_low, ci_high (mean hours).
+    note : str
+        Written under the axis: what it rests on.
 
     Returns
     -------
@@ -206,17 +220,17 @@ def worklist_turnaround(ax: Axes, data: pd.DataFrame) -> Axes:
         y += 1
     for number, order in enumerate(orders):
         ax.plot([], [], _MARKERS[number], color=colours[order], ms=4, label=order)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, handletextpad=0.1)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, handletextpad=0.1)
     ax.set_yticks(ticks, names)
     ax.set_ylim(y - 0.4, 0.2)
     ax.set_xlim(left=0)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.set_xlabel("mean hours from arrival to report")
+    ax.set_xlabel("mean hours from arrival to report" + _under(note))
     return ax
 
 
-def net_benefit_curves(ax: Axes, data: pd.DataFrame, per: int = 1000) -> Axes:
+def net_benefit_curves(ax: Axes, data: pd.DataFrame, per: int = 1000, note: str = "") -> Axes:
     """Net benefit over the risk at which a recall is held worth while.
 
     Parameters
@@ -227,6 +241,8 @@ def net_benefit_curves(ax: Axes, data: pd.DataFrame, per: int = 1000) -> Axes:
         no interval).
     per : int
         Exams that the axis counts.
+    note : str
+        Written under the axis: whom it rests on.
 
     Returns
     -------
@@ -254,7 +270,7 @@ def net_benefit_curves(ax: Axes, data: pd.DataFrame, per: int = 1000) -> Axes:
     ax.set_ylim(-0.35 * top, 1.15 * top)
     ends = [(x, float(np.clip(y, -0.33 * top, top))) for x, y in ends]
     label_line_ends(ax, names, *zip(*ends, strict=True), [colours[name] for name in names])
-    ax.set_xlabel("risk at which one recall is worth while (%)")
+    ax.set_xlabel("risk at which one recall is worth while (%)" + _under(note))
     ax.set_ylabel(f"net benefit, cancers per {per:,}")
     return ax
 
@@ -298,3 +314,7 @@ def criterion_change(ax: Axes, data: pd.DataFrame, rational_shift: float) -> Axe
     ax.set_xlabel("shift of the readers' criterion (SD; right: recall more)")
     ax.set_ylabel("change, percentage points")
     return ax
+
+
+def _under(note: str) -> str:
+    return f"\n{note}" if note else ""

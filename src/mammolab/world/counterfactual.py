@@ -5,29 +5,27 @@ import pandas as pd
 
 from mammolab.errors import InputError
 from mammolab.world import disease, people, percept, readers
+from mammolab.world import parameters as p
 from mammolab.world.attendance import DAYS_PER_YEAR, EPOCH
 from mammolab.world.vendors import vendor_key
 
 COLUMNS = ("exam_id", "patient_id", "exam_date", "device")
 
 
-def fate_unread(
-    exams: pd.DataFrame, women: pd.DataFrame, interval_years: float = 1.0
-) -> pd.DataFrame:
-    """Follow the cancers of exams left unread up to the woman's next screen.
+def fate_unread(exams: pd.DataFrame, women: pd.DataFrame) -> pd.DataFrame:
+    """Follow the cancers of exams left unread up to the woman's next screen, if she comes to it.
 
     Parameters
     ----------
     exams : DataFrame
         exam_id, patient_id, exam_date, device.
-    women : table truth_women.
-    interval_years : until her next screen.
+    women : table truth_women; `cadence` says after how long women of her habit come on average.
 
     Returns
     -------
     DataFrame [exam_id, in the order given]
-        size_mm (of the larger of her invasive cancer and DCIS at the exam), size_next_mm (at the
-        next screen), surfaces_in_years (symptoms; inf = never), surfaces_before (bool, the next
+        interval_years (to the next screen), size_mm (of the larger of her invasive cancer and DCIS
+        at the exam), size_next_mm (at the next screen), surfaces_in_years (symptoms; inf = never), surfaces_before (bool, the next
         screen), found_next (probability that the mean reader, with prior films, finds it at the
         next screen if she reads it; 0 where it surfaces before).
 
@@ -38,6 +36,7 @@ def fate_unread(
 
     Notes
     -----
+    Lapses of attendance and death of other causes are left out, so that the truth is a little worse.
     The contrast-to-noise ratio at the next screen is that of the formula: there is no such picture.
     Whether the model would have let her next exam be read is not known; that would have to be
     drawn and scored.
@@ -52,6 +51,8 @@ def fate_unread(
     date = pd.to_datetime(exams["exam_date"])
     time = (date.to_numpy() - EPOCH) / np.timedelta64(1, "D") / DAYS_PER_YEAR
     age = time - hers["birth_time"].to_numpy()
+    habit = {name: sum(years) for name, years in p.CADENCE_INTERVAL.value.items()}
+    interval_years = hers["cadence"].map(habit).to_numpy(float)
     symptoms = np.minimum(
         hers["surfacing_age"],
         np.where(hers["dcis_symptomatic"].astype(bool), hers["dcis_end_age"], np.inf),
@@ -61,7 +62,8 @@ def fate_unread(
     before = symptoms <= age + interval_years
     unseen = np.ones(len(exams))
     vendor = vendor_key(
-        exams["device"].to_numpy(object), date + pd.Timedelta(days=365.25 * interval_years)
+        exams["device"].to_numpy(object),
+        date.to_numpy() + (DAYS_PER_YEAR * 86_400 * interval_years).astype("timedelta64[s]"),
     )
     latent = people.latent_density(hers["density_at_57"].to_numpy(), age + interval_years)
     for name in ("invasive", "dcis"):
@@ -76,6 +78,7 @@ def fate_unread(
     return pd.DataFrame(
         {
             "exam_id": exams["exam_id"].to_numpy(),
+            "interval_years": interval_years,
             "size_mm": np.maximum(now["invasive"], now["dcis"]),
             "size_next_mm": np.where(before, np.nan, np.maximum(later["invasive"], later["dcis"])),
             "surfaces_in_years": symptoms - age,

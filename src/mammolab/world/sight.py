@@ -1,9 +1,11 @@
 """How much each lesion stands out to the reader of an exam: its log contrast-to-noise ratio.
 
-Where a picture of the exam can be in the export, the ratio is measured on it, drawn for the
-purpose at the matrix and conspicuity of percept.json, whatever those of the export. Elsewhere it is
-the formula of `percept` with the scatter that pictures show around it, so that both kinds of exam
-are read alike on average. Which of the two holds never depends on which pictures are exported.
+The ratio is measured on the picture of the exam, drawn for the purpose at the matrix and
+conspicuity of percept.json, whatever those of the export: for cancers at every exam that can be in
+the export, for look-alikes at those of them that show a cancer and at a share of the others.
+Elsewhere it is the formula of `percept` with the scatter that pictures show around it, so that both
+kinds of exam are read alike on average. Which of the two holds never depends on which pictures are
+exported.
 """
 
 from collections.abc import Iterator
@@ -92,7 +94,7 @@ class Sight:
             kind, lesions["diameter_mm"], exams["latent_density"], lesions["contrast"],
             exams["vendor"].to_numpy(object),
         )  # fmt: skip
-        # one draw an exam: positioning and noise are common to all that it shows
+        # one draw an exam for all lesions of a name: positioning and noise are common to them
         fresh = stream(self.seed, f"{name} stands out").standard_normal((len(women), SLOTS))
         fresh = fresh[exams["woman"], exams["slot"]]
         seen += percept.scatter(kind, _lasting(lesions["seed"].to_numpy()), fresh)
