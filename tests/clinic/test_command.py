@@ -19,6 +19,7 @@ from mammolab.clinic.scores import read_scores
 from mammolab.clinic.settings import Settings
 from mammolab.clinic.sheet import content, set_sheet
 from mammolab.errors import InputError
+from mammolab.paths import repository_root
 
 QUICK = Settings(n_replicates=100)
 FILES = {
@@ -255,3 +256,17 @@ def test_real_readers(shared_data, tmp_path):
     assert 0.85 < numbers["detection.auc"]["value"] < 1
     assert not numbers["triage.noninferior"]["value"]  # so few cancers refute no loss
     assert n_pages(path, out, replace(QUICK, rule="minimum"), subgroups="side") == 2
+
+
+def test_the_readme_tells_what_the_example_gives(tmp_path):
+    path, out = tmp_path / "example.csv", tmp_path / "out"
+    write_example(path)
+    run(path, out, Settings())
+    numbers = json.loads((out / "numbers.json").read_text())
+    readme = (repository_root() / "README.md").read_text()
+    share = numbers["triage.fraction_ruled_out"]["value"]
+    missed = numbers["triage.cancers_missed"]
+    assert missed["value"] == 1 and missed["n"] == 75
+    assert f"it rules out {share:.0%} of exams, one of 61 caught cancers among them" in readme
+    assert not numbers["triage.noninferior"]["value"]
+    assert f"with {missed['n']} cancers" in readme
