@@ -89,26 +89,30 @@ def test_other_dev_samples_have_cancers_below_the_lowest_one_seen(dev):
 
 
 @pytest.mark.parametrize("rule", ["minimum", "mean_of_bootstrap_minima"])
-def test_thresholds_spread_as_those_of_dev_samples_really_do(rule):
-    """Against new dev samples from the known distribution; the plain bootstrap has half the spread."""
+def test_the_interval_of_a_threshold_holds_what_dev_samples_give_in_the_middle(rule):
+    """200 studies once gave 92 to 94%, the plain bootstrap 47 to 60%; here 100, less three errors."""
     rng = np.random.default_rng(20)
-    n = 80
+    n, n_studies = 80, 100
     real = np.sort(rng.standard_normal((4000, n)), axis=1)
     if rule == "mean_of_bootstrap_minima":
-        weights = (1 - np.arange(n) / n) ** n - (1 - np.arange(1, n + 1) / n) ** n
-        real = (real @ weights)[:, None]
-    truth = real[:, 0].std()
-    spreads = []
-    for seed in range(60):
+        middle = np.median(
+            real @ ((1 - np.arange(n) / n) ** n - (1 - np.arange(1, n + 1) / n) ** n)
+        )
+    else:
+        middle = np.median(real[:, 0])
+    ids = [f"P{k}" for k in range(n)]
+    held = 0
+    for seed in range(n_studies):
+        bootstrap = PatientBootstrap.draw(ids, 200, seed=seed)
         score = rng.standard_normal(n)
-        ids = [f"P{k}" for k in range(n)]
-        bootstrap = PatientBootstrap.draw(ids, 100, seed=seed)
-        spreads.append(
+        low, high = np.quantile(
             resampled_thresholds(score, np.ones(n, bool), ids, None, bootstrap, 0.95, seed=seed)[
                 rule
-            ].std()
+            ],
+            [0.025, 0.975],
         )
-    assert np.mean(spreads) == pytest.approx(truth, rel=0.25)
+        held += low <= middle <= high
+    assert held / n_studies >= 0.92 - 3 * np.sqrt(0.92 * 0.08 / n_studies)
 
 
 def test_cancers_of_unequal_weight_are_refused(dev):

@@ -246,7 +246,7 @@ def test_the_thin_line_of_a_rule_spans_the_repetitions(fabricate):
 def test_promises_are_drawn_by_how_many_cancers_are_let_go():
     table = promise_table([0.9, 0.95], [0, 1])
     ax = plots_pathways.promise_lines(axes(), table, 158, 0.97, confidence=0.9)
-    curves = [line.get_xdata().tolist() for line in ax.lines if len(line.get_xdata()) == 2][:2]
+    curves = [list(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) == 2][:2]
     assert curves[0] == table.loc[table["n_missed"] == 0, "n_cancers"].tolist()
     assert "90%" in ax.get_ylabel()
     without = plots_pathways.promise_lines(axes(), table, 158, np.nan)

@@ -261,6 +261,4 @@ class _Exams:
 
 def _band(value: NDArray, replicates: NDArray, confidence: float) -> Band:
     limits = np.array([percentile_interval(at, confidence) for at in replicates.T])
-    # where no replicate differs the bootstrap would claim certainty
-    limits[limits[:, 1] - limits[:, 0] < 1e-12] = np.nan
     return Band(value, limits[:, 0], limits[:, 1])
