@@ -105,7 +105,9 @@ class TestRecall:
         plain = read_scores(write(table))
         birads = np.where(table["recall"] == 1, 0, 1)
         table["recall"] = table["recall"].astype(str).where(np.arange(len(table)) > 4, "")
-        same(read_scores(write(table.assign(birads=birads))), plain)
+        filled = read_scores(write(table.assign(birads=birads)))
+        same(filled, plain)
+        assert filled.n_from_birads == 5
 
     def test_recall_wins_over_birads_and_the_conflicts_are_counted(self, table, write):
         plain = read_scores(write(table))
@@ -113,7 +115,7 @@ class TestRecall:
         birads[:3] = 1 - birads[:3]
         both = read_scores(write(table.assign(birads=birads)))
         same(both, plain)
-        assert both.n_conflicts == 3
+        assert both.n_conflicts == 3 and both.n_from_birads == 0
 
     def test_neither_is_no_error(self, table, write):
         scores = read_scores(write(table.drop(columns="recall")))

@@ -98,7 +98,7 @@ def test_few_cancers_behind_the_worklists_widen_the_interval():
     widths = []
     for rows in (keep, np.ones(len(score), bool)):
         table = compare_orders(
-            score[rows], label[rows], ids[rows], None, bootstrap, 0.05, 40, 100.0, 5.0, 1, HOURS, 60,
+            score[rows], label[rows], ids[rows], None, bootstrap, 0.05, 40, 60.0, 5.0, 1, HOURS, 60,
             np.random.default_rng(5),
         ).set_index(["order", "group"])  # fmt: skip
         row = table.loc[("difference", "cancer")]
