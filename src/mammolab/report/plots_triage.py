@@ -97,6 +97,7 @@ def triage_threshold(
     chosen: float,
     target_sensitivity: float | None = None,
     log: bool = True,
+    note: str = "",
 ) -> Axes:
     """What a rule-out threshold gives (exams not read) and takes (cancers not read).
 
@@ -113,6 +114,8 @@ def triage_threshold(
         Drawn as a horizontal line.
     log : bool
         Logarithmic thresholds.
+    note : str
+        Written under the axis: whom it rests on.
 
     Returns
     -------
@@ -184,7 +187,9 @@ def triage_threshold(
         [colour for _, colour in curves.values()],
     )
     percent_axis(ax.yaxis)
-    ax.set_xlabel("rule-out threshold (probability of cancer within a year)")
+    ax.set_xlabel(
+        "rule-out threshold (probability of cancer within a year)" + (f"\n{note}" if note else "")
+    )
     return ax
 
 
@@ -256,6 +261,7 @@ def noninferiority(
     data: pd.DataFrame,
     margin: float,
     margin_measures: Sequence[str] = ("sensitivity",),
+    note: str = "",
 ) -> Axes:
     """Differences with against without triage, and the margin they must stay above.
 
@@ -268,6 +274,8 @@ def noninferiority(
         Largest loss allowed, positive, 0 to 1 scale; what lies beyond is shaded.
     margin_measures : sequence of str
         The measures to which the margin applies.
+    note : str
+        Written under the axis: whom it rests on.
 
     Returns
     -------
@@ -306,5 +314,5 @@ def noninferiority(
     ax.set_yticks(range(len(data)), data["measure"])
     ax.set_ylim(len(data) - 0.4, -0.65)
     ax.tick_params(axis="y", length=0)
-    ax.set_xlabel("with − without triage, percentage points")
+    ax.set_xlabel("with − without triage, percentage points" + (f"\n{note}" if note else ""))
     return ax
