@@ -52,6 +52,35 @@ class CasesAndControls:
         for part, counts in replicates.parts():
             yield part, counts, observed_before(by_event @ counts, otherwise @ counts)[:-1]
 
+    def sums(
+        self, replicates: Replicates, flags: NDArray
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weighted sums of `flags`, shape (n, k), over cases and over controls by one horizon.
+
+        Returns
+        -------
+        cases, controls : arrays of float, shape (n_replicates, k)
+            Controls are NaN where the last women left before the horizon.
+        """
+        if len(self.horizons) != 1:
+            raise ValueError(f"sums are taken by one horizon, not {len(self.horizons)}")
+        case, gone = np.flatnonzero(self.case[0]), np.flatnonzero(self.gone[0])
+        values = np.asarray(flags, dtype=np.float64)
+        together = np.zeros(len(values), dtype=np.intp)
+        still = [
+            replicates.table(together, self.rows.weight * column, self.still[0], 1)
+            for column in values.T
+        ]
+        (start,) = self.line.starting_at(self.horizons)
+        cases, controls = np.empty((2, replicates.n_replicates, values.shape[1]))
+        for part, counts, observed in self.observed(replicates):
+            drawn = (self, replicates.columns, counts, observed)
+            cases[part] = row_weights(case, *drawn).T @ values[case]
+            controls[part] = row_weights(gone, *drawn).T @ values[gone]
+            for k, table in enumerate(still):
+                controls[part, k] += divide((table @ counts)[0], observed[start], empty=np.nan)
+        return cases, controls
+
 
 def row_weights(
     rows: NDArray[np.intp],
