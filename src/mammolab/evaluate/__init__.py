@@ -9,7 +9,10 @@ probabilities                          calibration (fits), calibrators (maps and
                                        reliability (Brier, bins, slope), calibration_error
 rule-out and rule-in                   thresholds (chosen on dev), triage (simulated on test)
 two ways of reading the same cancers   paired
-follow-up                              survival, concordance, horizons, horizon_calibration
+follow-up                              survival, concordance, horizons, horizon_calibration,
+                                       concordance_variants (what else is called a C-index)
+risk of cancer within years            risk_discrimination, risk_subgroups, risk_groups (deciles,
+                                       capture), risk_grid, reclassification
 readers                                readers, mrmc, agreement (kappa), intraclass, laboratory
 worklists                              queue, turnaround
 after deployment                       monitor (drift of scores), cusum, calibration_drift

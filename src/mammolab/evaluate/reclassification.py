@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from mammolab.evaluate._inverse_censoring import CasesAndControls
 from mammolab.evaluate._time_order import Replicates, check_risk, divide
 from mammolab.evaluate.checks import check_patients, check_vector
-from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval
+from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval, sum_replicates
 from mammolab.evaluate.risk_grid import risk_grid
 from mammolab.evaluate.risk_groups import threshold_groups, threshold_names
 
@@ -143,6 +143,7 @@ def threshold_comparison(
     split = CasesAndControls.make(
         time_years, event, [horizon_years], sample_weight, cause, competing
     )
+    ids = np.asarray(patient_ids)
     # a column of ones, then one for each threshold and model
     called = [risk >= cut for cut in cuts for risk in (old, new)]
     flags = np.column_stack([np.ones(len(old)), *called])
@@ -150,6 +151,12 @@ def threshold_comparison(
         _offered(*split.sums(replicates, flags), cuts)
         for replicates in _once_and_drawn(split, patient_ids, bootstrap)
     )
+    # who is called is known of everyone, whatever became of her
+    weight = split.rows.weight
+    everyone = (weight @ flags)[None], sum_replicates(weight[:, None] * flags, ids, bootstrap)
+    for quantities, sums in zip((value, drawn), everyone, strict=True):
+        share = divide(sums[:, 1:], sums[:, :1], empty=np.nan)
+        quantities["called"] = share.reshape(-1, len(cuts), 2)
     rows = []
     for k, cut in enumerate(cuts):
         for quantity in value:
@@ -270,7 +277,6 @@ def _offered(
     everyone = n_case + n_other
     odds = (cuts / (1 - cuts))[:, None]
     return {
-        "called": divide(hit + false, everyone, empty=np.nan),
         "sensitivity": divide(hit, n_case, empty=np.nan),
         "specificity": 1 - divide(false, n_other, empty=np.nan),
         "net_benefit": divide(hit - odds * false, everyone, empty=np.nan),

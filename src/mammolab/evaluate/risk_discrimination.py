@@ -1,27 +1,21 @@
-"""How well risks tell who gets cancer: over the years, model against model, group by group, and
-with and without the cancers that the image already showed."""
+"""How well risks tell who gets cancer: over the years, model against model, and with and without
+the cancers that the image already shows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mammolab.evaluate._time_order import FollowUp, check_horizons
-from mammolab.evaluate.checks import (
-    Estimate,
-    check_flag,
-    check_patients,
-    check_vector,
-)
-from mammolab.evaluate.concordance import uno_c_estimate
+from mammolab.evaluate.checks import check_flag, check_patients
 from mammolab.evaluate.horizons import cumulative_dynamic_auc, time_auc_replicates
 from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval
-from mammolab.evaluate.subgroups import subgroup_table
 
-_METHOD = "IPCW, patient bootstrap"
+METHOD = "IPCW, patient bootstrap"
 
 
 def auc_over_years(
@@ -67,7 +61,8 @@ def auc_over_years(
     unknown = sorted({name for pair in comparisons for name in pair} - set(scores))
     if unknown:
         raise ValueError(f"comparisons name {', '.join(unknown)}; scores hold {', '.join(scores)}")
-    outcome = _Outcome(rows, horizons, patient_ids, bootstrap, cause, competing)
+    ids = check_patients(patient_ids, len(rows.time), rows.weight)
+    outcome = _Outcome(rows, horizons, ids, bootstrap, cause, competing)
     values = {model: outcome.values(score) for model, score in scores.items()}
     drawn = {model: outcome.replicates(score) for model, score in scores.items()}
     parts = [
@@ -146,157 +141,55 @@ def with_and_without(
     return pd.concat(frames, ignore_index=True)
 
 
-def auc_by_subgroup_and_year(
-    score: ArrayLike,
-    time_years: ArrayLike,
-    event: ArrayLike,
-    horizons_years: ArrayLike,
-    subgroups: Mapping[str, ArrayLike],
-    patient_ids: ArrayLike,
-    sample_weight: ArrayLike | None,
-    bootstrap: PatientBootstrap,
-    minus: ArrayLike | None = None,
-    intersections: Sequence[Sequence[str]] = (),
-    minimum_patients: int = 20,
-    minimum_events: int = 10,
-    cause: int = 1,
-    competing: str = "control",
-) -> pd.DataFrame:
-    """AUC by each horizon in every subgroup, or the difference of two models there.
-
-    Parameters
-    ----------
-    score : array of float, shape (n,) or (n, n_horizons)
-    time_years, event, horizons_years, patient_ids, sample_weight, bootstrap, cause, competing
-        As in `auc_over_years`.
-    subgroups, intersections, minimum_patients, minimum_events
-        As for `subgroups.subgroup_table`; events are cancers seen by the horizon.
-    minus : array like `score`, optional
-        Another model's; the table then holds AUC(score) - AUC(minus), paired, as the metric
-        "auc_difference".
-
-    Returns
-    -------
-    DataFrame
-        The columns of `subgroups.subgroup_table`, and horizon_years.
-
-    Notes
-    -----
-    Women are compared inside their group alone, and censoring is estimated inside it: who is lost
-    to follow-up may differ between groups.
-    """
-    rows = FollowUp.check(time_years, event, sample_weight)
-    ids = check_patients(patient_ids, len(rows.time), rows.weight)
-    tables = []
-    for k, horizon in enumerate(check_horizons(horizons_years)):
-
-        def estimate(cell: NDArray[np.bool_], k=k, horizon=horizon) -> Estimate:
-            part = FollowUp(rows.time[cell], rows.event[cell], rows.weight[cell])
-            outcome = _Outcome(part, np.array([horizon]), ids[cell], bootstrap, cause, competing)
-            one = _at(score, k)[cell]
-            value, drawn = outcome.values(one), outcome.replicates(one)
-            if minus is not None:
-                other = _at(minus, k)[cell]
-                value, drawn = value - outcome.values(other), drawn - outcome.replicates(other)
-            return Estimate(float(value[0]), *percentile_interval(drawn[:, 0]))
-
-        tables.append(
-            subgroup_table(
-                "auc" if minus is None else "auc_difference",
-                estimate,
-                (rows.event == cause) & (rows.time <= horizon),
-                subgroups,
-                ids,
-                intersections,
-                rows.weight > 0,
-                minimum_patients,
-                minimum_events,
-                _METHOD,
-            ).assign(horizon_years=float(horizon))
-        )
-    return pd.concat(tables, ignore_index=True)
-
-
-def uno_c_by_subgroup(
-    score: ArrayLike,
-    time_years: ArrayLike,
-    event: ArrayLike,
-    tau_years: float,
-    subgroups: Mapping[str, ArrayLike],
-    patient_ids: ArrayLike,
-    sample_weight: ArrayLike | None,
-    bootstrap: PatientBootstrap,
-    intersections: Sequence[Sequence[str]] = (),
-    minimum_patients: int = 20,
-    minimum_events: int = 10,
-    cause: int = 1,
-) -> pd.DataFrame:
-    """Uno's C up to `tau_years` in every subgroup, as `concordance.uno_c_estimate` has it.
-
-    Parameters and columns as in `auc_by_subgroup_and_year`; horizon_years is tau.
-    """
-    rows = FollowUp.check(time_years, event, sample_weight)
-    ids = check_patients(patient_ids, len(rows.time), rows.weight)
-    score = check_vector(score, "score", len(rows.time))
-
-    def estimate(cell: NDArray[np.bool_]) -> Estimate:
-        outcome = rows.time[cell], rows.event[cell], score[cell], ids[cell], rows.weight[cell]
-        return uno_c_estimate(*outcome, bootstrap, tau_years, cause)
-
-    return subgroup_table(
-        "uno_c",
-        estimate,
-        (rows.event == cause) & (rows.time < tau_years),
-        subgroups,
-        ids,
-        intersections,
-        rows.weight > 0,
-        minimum_patients,
-        minimum_events,
-        _METHOD,
-    ).assign(horizon_years=float(tau_years))
-
-
+@dataclass(frozen=True, eq=False)
 class _Outcome:
     """What became of some women, against which any score is held."""
 
-    def __init__(self, rows, horizons, patient_ids, bootstrap, cause, competing):
-        self.rows, self.horizons, self.ids = rows, horizons, np.asarray(patient_ids)
-        self.bootstrap, self.cause, self.competing = bootstrap, cause, competing
+    rows: FollowUp
+    horizons: NDArray[np.float64]
+    ids: NDArray
+    bootstrap: PatientBootstrap
+    cause: int
+    competing: str
 
     def values(self, score: ArrayLike) -> NDArray[np.float64]:
         """AUC by each horizon, shape (n_horizons,)."""
-        return self._at_horizons(
-            score,
-            lambda one, years: cumulative_dynamic_auc(
-                self.rows.time, self.rows.event, one, years, self.rows.weight,
-                self.cause, self.competing,
-            )[None],
-        )[0]  # fmt: skip
+        time, event, weight = self.rows.time, self.rows.event, self.rows.weight
+        parts = [
+            cumulative_dynamic_auc(time, event, one, years, weight, self.cause, self.competing)
+            for one, years in self._columns(score)
+        ]
+        return np.concatenate(parts)
 
     def replicates(self, score: ArrayLike) -> NDArray[np.float64]:
         """The same in every replicate, shape (n_replicates, n_horizons)."""
-        return self._at_horizons(
-            score,
-            lambda one, years: time_auc_replicates(
-                self.rows.time, self.rows.event, one, years, self.ids, self.rows.weight,
-                self.bootstrap, self.cause, self.competing,
-            ),
-        )  # fmt: skip
+        rest = self.ids, self.rows.weight, self.bootstrap, self.cause, self.competing
+        parts = [
+            time_auc_replicates(self.rows.time, self.rows.event, one, years, *rest)
+            for one, years in self._columns(score)
+        ]
+        return np.hstack(parts)
 
-    def _at_horizons(self, score, compute):
+    def _columns(self, score: ArrayLike) -> list[tuple[NDArray, NDArray[np.float64]]]:
+        """A score with all its horizons, or each of its columns with its own."""
         score = np.asarray(score)
         if score.ndim == 1:
-            return compute(score, self.horizons)
+            return [(score, self.horizons)]
         if score.shape != (len(self.rows.time), len(self.horizons)):
             raise ValueError(
                 f"a score must have shape {(len(self.rows.time),)} or, with one column a horizon, "
                 f"{(len(self.rows.time), len(self.horizons))}, not {score.shape}"
             )
-        years = self.horizons[:, None]
-        return np.hstack([compute(score[:, k], years[k]) for k in range(len(years))])
+        return list(zip(score.T, self.horizons[:, None], strict=True))
 
-    def frame(self, metric, values, replicates, confidence, **names) -> pd.DataFrame:
+    def frame(
+        self,
+        metric: str,
+        values: NDArray[np.float64],
+        replicates: NDArray[np.float64],
+        confidence: float,
+        **names: str,
+    ) -> pd.DataFrame:
         """One row a horizon with interval and counts."""
         limits = np.array([percentile_interval(column, confidence) for column in replicates.T])
         used = self.rows.weight > 0
@@ -312,12 +205,6 @@ class _Outcome:
                 "n_exams": int(used.sum()),
                 "n_patients": len(pd.unique(self.ids[used])),
                 "n_events": [int((cancer & (self.rows.time <= h)).sum()) for h in self.horizons],
-                "method": _METHOD,
+                "method": METHOD,
             }
         )
-
-
-def _at(score: ArrayLike, k: int) -> NDArray:
-    """A score's column for the k-th horizon."""
-    score = np.asarray(score)
-    return score if score.ndim == 1 else score[:, k]
