@@ -373,28 +373,29 @@ class TestCalibration:
             )
 
 
-class TestCalibrationByGroup:
-    @pytest.fixture(scope="class")
-    def table(self, follow):
-        women = follow(1, 6000)
-        group = np.where(women.rate > np.exp(-3.5), "high", "low").astype(object)
-        group[:8] = "few"
-        # right on the whole, too low where the risk is high and too high where it is low
-        flat = np.full(6000, np.average(women.risk, weights=women.weight))
-        table = horizon_calibration_by_subgroup(
-            *women.outcome, flat, 5.0, {"group": group}, *women.rest
-        )
-        return table.set_index("subgroup"), women, group, flat
+@pytest.fixture(scope="module")
+def flat_in_groups(follow):
+    """One risk for all: right on the whole, too low where risk is high, too high where it is low."""
+    women = follow(1, 6000)
+    group = np.where(women.rate > np.exp(-3.5), "high", "low").astype(object)
+    group[:8] = "few"
+    flat = np.full(6000, np.average(women.risk, weights=women.weight))
+    table = horizon_calibration_by_subgroup(
+        *women.outcome, flat, 5.0, {"group": group}, *women.rest
+    )
+    return table.set_index("subgroup"), women, group, flat
 
-    def test_right_on_the_whole_and_wrong_in_every_group(self, table):
-        rows, *_ = table
+
+class TestCalibrationByGroup:
+    def test_right_on_the_whole_and_wrong_in_every_group(self, flat_in_groups):
+        rows, *_ = flat_in_groups
         assert rows.loc["all", "ci_low"] < 1 < rows.loc["all", "ci_high"]
         assert rows.loc["group=high", "ci_high"] < 1 < rows.loc["group=low", "ci_low"]
         assert rows.loc["group=few", "reason"] == "not estimable: 4 patients, fewer than 20"
         assert rows.loc["group=few", ["expected", "observed"]].isna().all()
 
-    def test_each_row_is_the_calibration_inside(self, table):
-        rows, women, group, flat = table
+    def test_each_row_is_the_calibration_inside(self, flat_in_groups):
+        rows, women, group, flat = flat_in_groups
         inside = group == "high"
         one = calibration_at_horizon(
             women.time[inside], women.event[inside], flat[inside], 5.0,

@@ -28,7 +28,7 @@ def scores(women):
 def subgroups():
     rng = np.random.default_rng(3)
     density = rng.choice(list("abcd"), 2000).astype(object)
-    density[:30] = None
+    density[:60] = None
     history = np.where(np.arange(2000) < 14, "any", "none")
     return {"density": density, "family_history": history}
 

@@ -7,6 +7,7 @@ from lifelines import AalenJohansenFitter
 from mammolab.evaluate import risk_groups as rg
 from mammolab.evaluate.curves import capture_in_top
 from mammolab.evaluate.resampling import PatientBootstrap
+from mammolab.evaluate.survival import incidence_estimate
 
 DECILES = [f"{k}" for k in range(1, 11)]
 
@@ -66,6 +67,23 @@ class TestIncidence:
             truth = np.average(women.risk[inside], weights=women.weight[inside])
             assert row.ci_low < row.incidence < row.ci_high
             assert row.incidence == pytest.approx(truth, abs=0.012)
+
+    def test_limits_do_not_fall_and_know_of_those_to_come(self, follow):
+        women = follow(4, 400)
+        whole = np.full(400, "all")
+        years = np.arange(1, 41) / 8
+        kept = (women.event != 1) | (women.time > 1)
+        part = women.time[kept], women.event[kept], years
+        rest = women.ids[kept], women.weight[kept], women.bootstrap
+        table = rg.incidence_by_group(whole[kept], ["all"], *part, *rest)
+        for name in ("incidence", "ci_low", "ci_high"):
+            assert (np.diff(table[name]) >= 0).all()
+        first_year = table[(table["time_years"] > 0) & (table["time_years"] <= 1)]
+        assert (first_year["incidence"] == 0).all() and (first_year["ci_high"] > 0).all()
+        plain = incidence_estimate(*part, *rest)
+        assert first_year["ci_high"].iloc[0] == min(one.high for one in plain)
+        with pytest.raises(ValueError, match="at_years must rise"):
+            rg.incidence_by_group(whole, ["all"], *women.outcome, [2.0, 1.0], *women.rest)
 
     def test_a_group_without_exams_is_named(self, follow):
         women = follow(1, 200)

@@ -108,7 +108,8 @@ def panels(study, grid, store_path):
             frames_risk.calibration_rows(calibrations),
             {"title": "All women", "note": "expected over observed 1.0"},
         ),
-        (plots_risk_groups.calibration_deciles, one, {"limit": 0.2}),
+        (plots_risk_groups.calibration_deciles, one, {"limits": [0.0, 0.2]}),
+        (plots_risk_groups.calibration_deciles, one, {"log": True}),
         (
             plots_risk_groups.capture,
             frames_risk.capture_rows(captures, {"Hybrid": (0.31, 0.03)}),
@@ -221,3 +222,23 @@ def test_subgroup_rows_are_what_the_forest_draws(study):
         frames_risk.subgroup_rows(table, {"age": "Age"})
     with pytest.raises(InputError, match="subgroup all, density=a"):
         frames_risk.subgroup_rows(pd.concat([table, table]), {"density": "Density"})
+
+
+def test_a_group_without_cancer_stands_at_the_foot_of_a_logarithmic_plot():
+    rows = pd.DataFrame(
+        {"predicted": [0.01, 0.02], "observed": [0.0, 0.02], "ci_low": [0.0, 0.01]}
+    ).assign(ci_high=0.04, n_events=[0, 7])
+    ax = draw(plots_risk_groups.calibration_deciles, rows, {"log": True})
+    foot = ax.lines[-1].get_xydata()
+    assert foot[0, 0] == 0.01 and 0 < foot[0, 1] < 0.01
+    assert "cancers: 0 in the lowest group, 7 in the highest" in words(ax)
+
+
+def test_a_year_without_estimate_is_not_drawn(study):
+    left = study["outcome"][0] > 1.5
+    rows = auc_over_years(
+        {"Image": study["scores"]["Image"][left]}, *(one[left] for one in study["outcome"]),
+        [1.0, 3.0, 5.0], study["rest"][0][left], None, study["rest"][2],
+    )  # fmt: skip
+    ax = draw(plots_risk.auc_by_year, rows, {})
+    assert [tick.get_text().split("\n")[0] for tick in ax.get_xticklabels()] == ["3", "5"]

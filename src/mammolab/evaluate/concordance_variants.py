@@ -55,7 +55,8 @@ def concordance_variants(
         - "Uno, G just before the event": 1 / G(t-)^2, G the curve of censoring.
         - "Uno, G at the event": G right-continuous, as scikit-survival has it. Without ties it is
           the same; with yearly times those censored in the event's own year are taken off first,
-          and where nobody is left (G = 0) it does not exist.
+          which is harmless only while the same share leaves each year, and where nobody is left
+          (G = 0) it does not exist.
         - "event curve for G": 1 / S(t)^2, S the event-free curve: Kaplan-Meier fitted to the event
           flag where the censoring flag belongs, as in the public code of two image-based risk
           models. With few events S stays near 1, and it is Harrell's C in all but name.

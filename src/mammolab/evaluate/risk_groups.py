@@ -147,7 +147,7 @@ def incidence_by_group(
     time_years, event, patient_ids, sample_weight, bootstrap, cause, competing
         As in `survival.incidence_estimate`.
     at_years : array of float, shape (n_times,)
-        Above 0. The curve at time 0 is 0, and stands in the first row of each group.
+        Rising, above 0. The curve at time 0 is 0, and stands in the first row of each group.
     confidence : float in (0, 1)
 
     Returns
@@ -158,15 +158,27 @@ def incidence_by_group(
     Raises
     ------
     ValueError
-        As for `survival.incidence_estimate`, or if a group of `names` holds no exam.
+        As for `survival.incidence_estimate`, or if the years do not rise or a group of `names`
+        holds no exam.
+
+    Notes
+    -----
+    Incidence cannot fall. A limit from above that holds at a later year holds before it too, and
+    one from below after it, so the limits of neighbouring years are made use of. Before the first
+    cancer of a group the bootstrap alone would claim certainty, and the exact limit alone, which
+    does not know that cancers were sampled more often, would be wider than later ones.
     """
     rows = FollowUp.check(time_years, event, sample_weight)
     years = check_horizons(at_years)
+    if (np.diff(years) <= 0).any():
+        raise ValueError(f"at_years must rise, not {years.tolist()}")
     ids = check_patients(patient_ids, len(rows.time), rows.weight)
     parts = []
     for name, chosen in _members(group, names, rows.weight):
         part = rows.time[chosen], rows.event[chosen], years, ids[chosen], rows.weight[chosen]
         curve = incidence_estimate(*part, bootstrap, cause, competing, confidence)
+        low = np.fmax.accumulate([one.low for one in curve])
+        high = np.fmin.accumulate([one.high for one in curve][::-1])[::-1]
         cancer = np.sort(part[0][part[1] == cause])
         parts.append(
             pd.DataFrame(
@@ -174,8 +186,8 @@ def incidence_by_group(
                     "group": name,
                     "time_years": np.append(0.0, years),
                     "incidence": [0.0, *(one.value for one in curve)],
-                    "ci_low": [0.0, *(one.low for one in curve)],
-                    "ci_high": [0.0, *(one.high for one in curve)],
+                    "ci_low": np.append(0.0, low),
+                    "ci_high": np.append(0.0, high),
                     "n_exams": int(chosen.sum()),
                     "n_events": np.append(0, np.searchsorted(cancer, years, side="right")),
                 }

@@ -33,7 +33,7 @@ def auc_by_year(ax: Axes, data: pd.DataFrame, ylabel: str = "AUC") -> Axes:
     ax : Axes
     data : DataFrame, one row a (model, horizon)
         model, horizon_years, estimate, ci_low, ci_high; optional n_events (cancers by then),
-        written under the years.
+        written under the years. A year without any estimate is not drawn.
     ylabel : str
 
     Returns
@@ -42,6 +42,7 @@ def auc_by_year(ax: Axes, data: pd.DataFrame, ylabel: str = "AUC") -> Axes:
     """
     needed = ("model", "horizon_years", "estimate", "ci_low", "ci_high")
     require_columns(data, needed, "auc_by_year")
+    data = data[data["estimate"].notna()]
     models = list(dict.fromkeys(data["model"]))
     colours = series_colours(models)
     years = np.unique(numeric(data, "horizon_years"))

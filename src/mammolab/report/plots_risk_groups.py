@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from mammolab.errors import MissingInput
 from mammolab.paths import run_root
@@ -30,7 +30,12 @@ _PICTURE_PIXELS = 208  # longest side in the figure, as in the contact sheet
 
 
 def calibration_deciles(
-    ax: Axes, data: pd.DataFrame, title: str = "", limit: float | None = None, note: str = ""
+    ax: Axes,
+    data: pd.DataFrame,
+    title: str = "",
+    limits: tuple[float, float] | None = None,
+    log: bool = False,
+    note: str = "",
 ) -> Axes:
     """Incidence seen by the horizon against the risk predicted, in groups of equal size.
 
@@ -40,11 +45,13 @@ def calibration_deciles(
     ----------
     ax : Axes
     data : DataFrame, one row a group (say a decile), of one model or of several
-        predicted, observed, ci_low, ci_high (0 to 1); optional model, and n_events, whose number in
-        the lowest and highest group of a single model is written.
+        predicted, observed, ci_low, ci_high (0 to 1); optional model, and n_events, of which the
+        lowest and highest group of a single model are written.
     title : str
-    limit : float, optional
-        Upper end of both axes, to be shared between panels; intervals may run out of the plot.
+    limits : (low, high), optional
+        Of both axes, to be shared between panels; intervals may run out of the plot.
+    log : bool
+        Logarithmic axes; a group without a cancer is an open triangle at the foot.
     note : str
         Written in the lower right, such as expected over observed.
 
@@ -57,42 +64,39 @@ def calibration_deciles(
     data = data if "model" in data.columns else data.assign(model="")
     models = list(dict.fromkeys(data["model"]))
     colours = series_colours(models)
-    if limit is None:
-        limit = 1.05 * max(np.nanmax(numeric(data, name)) for name in ("predicted", "ci_high"))
-    ax.plot([0, limit], [0, limit], **_CHANCE)
+    if limits is None:
+        values = np.concatenate([numeric(data, name) for name in needed])
+        lowest = 0.7 * np.nanmin(numeric(data, "predicted"))
+        limits = (max(lowest, 1e-5) if log else 0.0, 1.08 * np.nanmax(values))
+    ax.plot(limits, limits, **_CHANCE)
+    lines = []  # of text in the upper left
     for number, model in enumerate(models):
         rows = data[data["model"] == model].sort_values("predicted")
         x, y = numeric(rows, "predicted"), numeric(rows, "observed")
-        look = {"color": colours[model]}
-        ax.vlines(x, numeric(rows, "ci_low"), numeric(rows, "ci_high"), lw=0.9, **look)
-        ax.plot(x, y, marker=_MARKERS[number], ms=3.2, lw=0.6, **look)
-        if model:
-            ax.text(
-                0.04,
-                0.97 - 0.085 * number,
-                model,
-                transform=ax.transAxes,
-                va="top",
-                fontsize=6.5,
-                weight="bold",
-                **look,
-            )
+        low, high = numeric(rows, "ci_low"), numeric(rows, "ci_high")
+        look, drawn = {"color": colours[model]}, (y > 0) | ~np.isfinite(y) | (not log)
+        ax.vlines(x, np.maximum(low, limits[0]), high, lw=0.9, **look)
+        ax.plot(x[drawn], y[drawn], marker=_MARKERS[number], ms=3.2, lw=0.6, **look)
+        if not drawn.all():
+            foot = np.full((~drawn).sum(), 1.05 * limits[0])
+            ax.plot(x[~drawn], foot, "v", mfc="white", mec=colours[model], ms=3.5, clip_on=False)
+        lines += [(model, {"weight": "bold", **look})] if model else []
         events = numeric(rows, "n_events")
-        for end in (0, -1) if len(models) == 1 and np.isfinite(events).all() else ():
-            ax.annotate(
-                f"{events[end]:.0f} cancers",
-                (x[end], min(numeric(rows, "ci_high")[end], limit)),
-                xytext=(0, 2),
-                textcoords="offset points",
-                ha="left" if end == 0 else "right",
-                va="bottom",
-                fontsize=5.5,
-                color=COLOURS["published"],
-                annotation_clip=False,
-            )
-    ax.set(xlim=(0, limit), ylim=(0, limit))
+        if len(models) == 1 and np.isfinite(events).all():
+            words = f"cancers: {events[0]:.0f} in the lowest group, {events[-1]:.0f} in the highest"
+            lines.append((words, {"color": COLOURS["published"]}))
+    for number, (words, look) in enumerate(lines):
+        y = 0.97 - 0.075 * number
+        ax.text(0.04, y, words, transform=ax.transAxes, va="top", fontsize=6, **look)
+    if log:
+        ax.set(xscale="log", yscale="log")
+    ax.set(xlim=limits, ylim=limits)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(5))
+        if log:
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_minor_locator(NullLocator())
+        else:
+            axis.set_major_locator(MaxNLocator(5))
         percent_axis(axis)
     ax.text(0.98, 0.04, note, transform=ax.transAxes, ha="right", va="bottom", fontsize=6)
     ax.set_xlabel("predicted risk")
@@ -134,9 +138,9 @@ def capture(ax: Axes, data: pd.DataFrame, fraction: float = 0.1) -> Axes:
         ax.barh(y, estimate[i], height=0.34, lw=0.6, **face)
         ax.plot([low[i], high[i]], [y, y], color=COLOURS["ink"], lw=0.9)
         ax.plot(published[i], y, ms=4, **_DIAMOND)
-        text_beside(ax, y, 4, interval_text(estimate[i], low[i], high[i], 0, 100))
+        text_beside(ax, y, 4, percent_text(estimate[i], low[i], high[i], 0))
     for end, (_, face) in look.items():
-        ax.barh(0, 0, height=0, label=f"{end} {100 * fraction:g}% of women", lw=0.6, **face)
+        ax.barh(0, 0, height=0, label=f"{end} {100 * fraction:g}%", lw=0.6, **face)
     if np.isfinite(published).any():
         ax.plot([], [], ms=4, label="published", **_DIAMOND)
     ax.axvline(fraction, **_CHANCE)
@@ -173,8 +177,9 @@ def risk_grid(
     ax : Axes
     data : DataFrame, one row a cell
         row and column (names, each in order from low to high: the first row is drawn lowest),
-        incidence, ci_low, ci_high (0 to 1; NaN where too few), n_exams, n_events; optional
-        image_row, index into the store of an example.
+        incidence, ci_low, ci_high (0 to 1; NaN where too few), n_exams, n_events (of a sample in
+        which cancers are enriched the counts are not the incidence); optional image_row, index into
+        the store of an example.
     ylabel, xlabel : str
         What the rows and columns are parted by.
     store_path : str
@@ -208,18 +213,16 @@ def risk_grid(
         if known:
             face = shades[int(63 * min(incidence[i] / darkest, 1))]
         ax.add_patch(Rectangle((x, y), 1, 1, facecolor=face, edgecolor="white", lw=1.5))
-        dark = known and np.dot(face[:3], (0.299, 0.587, 0.114)) < 0.55
+        dark = known and np.dot(face[:3], (0.299, 0.587, 0.114)) < 0.5
         ink = "white" if dark else COLOURS["ink"]
         words = "too few"
         if known:
-            words = interval_text(incidence[i], low[i], high[i], digits, 100)
-            value, _, interval = words.partition(" ")
-            words = f"{value}% {interval}"
-        counts = f"{cell.n_events:,.0f} of {cell.n_exams:,.0f}"
+            words = percent_text(incidence[i], low[i], high[i], digits)
+        counts = f"{cell.n_events:,.0f} cancers, {cell.n_exams:,.0f} exams"
         middle = y + (0.13 if store is not None else 0.5)
-        text = {"ha": "center", "color": ink, "fontsize": 6}
-        ax.text(x + 0.5, middle + 0.01, words, va="bottom", weight="bold", **text)
-        ax.text(x + 0.5, middle - 0.01, counts, va="top", **text)
+        text = {"ha": "center", "color": ink}
+        ax.text(x + 0.5, middle + 0.01, words, va="bottom", weight="bold", fontsize=6, **text)
+        ax.text(x + 0.5, middle - 0.01, counts, va="top", fontsize=5, **text)
         if store is not None and np.isfinite(pictures[i]):
             picture = ax.inset_axes((x + 0.06, y + 0.27, 0.88, 0.69), transform=ax.transData)
             step = max(1, int(np.ceil(max(store.shape[1:]) / _PICTURE_PIXELS)))
@@ -234,6 +237,18 @@ def risk_grid(
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
     return ax
+
+
+def percent_text(value: float, low: float, high: float, digits: int) -> str:
+    """`value% (low–high)` of shares.
+
+    Examples
+    --------
+    >>> percent_text(0.029, 0.018, 0.044, 1)
+    '2.9% (1.8–4.4)'
+    """
+    shown, space, interval = interval_text(value, low, high, digits, 100).partition(" ")
+    return f"{shown}%{space}{interval}"
 
 
 def _open_store(path: Path) -> np.ndarray:
