@@ -101,7 +101,7 @@ def exclusion_pairs(ax: Axes, data: pd.DataFrame, xlabel: str = "AUC", note: str
         ax.plot([low[i], high[i]], [y + aside] * 2, color=COLOURS["model"], lw=1, zorder=1)
         ax.plot(estimate[i], y + aside, color=COLOURS["model"], ms=4.5, ls="none", **mark)
     for exams, (_, mark) in look.items():
-        label = f"{exams} cancers of the first year"
+        label = f"{exams} the first year"
         ax.plot([], [], color=COLOURS["model"], ms=4.5, ls="none", label=label, **mark)
     ax.axvline(0.5, **_CHANCE)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderpad=0, handletextpad=0.2)

@@ -126,7 +126,7 @@ def capture(ax: Axes, data: pd.DataFrame, fraction: float = 0.1) -> Axes:
     require_columns(data, ("model", "end", "estimate", "ci_low", "ci_high"), "capture")
     models = list(dict.fromkeys(data["model"]))
     look = {
-        "top": (-0.19, {"color": COLOURS["model"]}),
+        "top": (-0.19, {"color": COLOURS["model"], "alpha": 0.7}),
         "bottom": (0.19, {"facecolor": "white", "edgecolor": COLOURS["model"], "hatch": "////"}),
     }
     estimate, low, high, published = (
