@@ -104,7 +104,7 @@ def exclusion_pairs(ax: Axes, data: pd.DataFrame, xlabel: str = "AUC", note: str
         label = f"{exams} the first year"
         ax.plot([], [], color=COLOURS["model"], ms=4.5, ls="none", label=label, **mark)
     ax.axvline(0.5, **_CHANCE)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderpad=0, handletextpad=0.2)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, handletextpad=0.2)
     text_beside(ax, -0.5, 6, "difference", va="bottom", fontsize=6, color=COLOURS["published"])
     ax.set_yticks(range(len(models)), models)
     ax.set_ylim(len(models) - 0.5, -0.5)

@@ -138,7 +138,7 @@ def capture(ax: Axes, data: pd.DataFrame, fraction: float = 0.1) -> Axes:
         ax.barh(y, estimate[i], height=0.34, lw=0.6, **face)
         ax.plot([low[i], high[i]], [y, y], color=COLOURS["ink"], lw=0.9)
         ax.plot(published[i], y, ms=4, **_DIAMOND)
-        text_beside(ax, y, 4, percent_text(estimate[i], low[i], high[i], 0))
+        text_beside(ax, y, 4, _percent_text(estimate[i], low[i], high[i], 0))
     for end, (_, face) in look.items():
         ax.barh(0, 0, height=0, label=f"{end} {100 * fraction:g}%", lw=0.6, **face)
     if np.isfinite(published).any():
@@ -217,7 +217,7 @@ def risk_grid(
         ink = "white" if dark else COLOURS["ink"]
         words = "too few"
         if known:
-            words = percent_text(incidence[i], low[i], high[i], digits)
+            words = _percent_text(incidence[i], low[i], high[i], digits)
         counts = f"{cell.n_events:,.0f} cancers, {cell.n_exams:,.0f} exams"
         middle = y + (0.13 if store is not None else 0.5)
         text = {"ha": "center", "color": ink}
@@ -239,12 +239,12 @@ def risk_grid(
     return ax
 
 
-def percent_text(value: float, low: float, high: float, digits: int) -> str:
+def _percent_text(value: float, low: float, high: float, digits: int) -> str:
     """`value% (low–high)` of shares.
 
     Examples
     --------
-    >>> percent_text(0.029, 0.018, 0.044, 1)
+    >>> _percent_text(0.029, 0.018, 0.044, 1)
     '2.9% (1.8–4.4)'
     """
     shown, space, interval = interval_text(value, low, high, digits, 100).partition(" ")
