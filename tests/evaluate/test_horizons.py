@@ -10,7 +10,10 @@ from sksurv.metrics import brier_score, cumulative_dynamic_auc
 from sksurv.util import Surv
 
 from mammolab.evaluate import horizons, reliability, roc, survival
-from mammolab.evaluate.horizon_calibration import calibration_at_horizon
+from mammolab.evaluate.horizon_calibration import (
+    calibration_at_horizon,
+    horizon_calibration_by_subgroup,
+)
 from mammolab.evaluate.resampling import PatientBootstrap
 
 WAYS = ["censored", "control"]
@@ -368,3 +371,42 @@ class TestCalibration:
             calibration_at_horizon(
                 *args, [0.1, 0.2], 1.5, ["a", "b"], None, bootstrap, competing="ignored"
             )
+
+
+@pytest.fixture(scope="module")
+def flat_in_groups(follow):
+    """One risk for all: right on the whole, too low where risk is high, too high where it is low."""
+    women = follow(1, 6000)
+    group = np.where(women.rate > np.exp(-3.5), "high", "low").astype(object)
+    group[:8] = "few"
+    flat = np.full(6000, np.average(women.risk, weights=women.weight))
+    table = horizon_calibration_by_subgroup(
+        *women.outcome, flat, 5.0, {"group": group}, *women.rest
+    )
+    return table.set_index("subgroup"), women, group, flat
+
+
+class TestCalibrationByGroup:
+    def test_right_on_the_whole_and_wrong_in_every_group(self, flat_in_groups):
+        rows, *_ = flat_in_groups
+        assert rows.loc["all", "ci_low"] < 1 < rows.loc["all", "ci_high"]
+        assert rows.loc["group=high", "ci_high"] < 1 < rows.loc["group=low", "ci_low"]
+        assert rows.loc["group=few", "reason"] == "not estimable: 4 patients, fewer than 20"
+        assert rows.loc["group=few", ["expected", "observed"]].isna().all()
+
+    def test_each_row_is_the_calibration_inside(self, flat_in_groups):
+        rows, women, group, flat = flat_in_groups
+        inside = group == "high"
+        one = calibration_at_horizon(
+            women.time[inside], women.event[inside], flat[inside], 5.0,
+            women.ids[inside], women.weight[inside], women.bootstrap,
+        )  # fmt: skip
+        row = rows.loc["group=high"]
+        ratio = one.expected_over_observed
+        assert row[["estimate", "ci_low", "ci_high"]].tolist() == [ratio.value, *ratio.ci]
+        assert row[["observed", "observed_low", "observed_high"]].tolist() == [
+            one.observed.value, *one.observed.ci,
+        ]  # fmt: skip
+        assert row["expected"] / row["observed"] == pytest.approx(row["estimate"], abs=1e-12)
+        seen = inside & (women.event == 1) & (women.time <= 5)
+        assert row["n_events"] == seen.sum()

@@ -11,7 +11,10 @@ rule-out and rule-in                   thresholds (chosen on dev), triage (simul
                                        promises (how sure both are), pathways (other ways to use
                                        a score), criterion (readers who change)
 two ways of reading the same cancers   paired
-follow-up                              survival, concordance, horizons, horizon_calibration
+follow-up                              survival, concordance, horizons, horizon_calibration,
+                                       concordance_variants (what else is called a C-index)
+risk of cancer within years            risk_discrimination, risk_subgroups, risk_groups (deciles,
+                                       capture), risk_grid, reclassification
 readers                                readers, mrmc, agreement (kappa), intraclass, laboratory,
                                        reader_criterion, reader_triage, double_reading
 worklists                              queue, turnaround, worklist (two orders compared)

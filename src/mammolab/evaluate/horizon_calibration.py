@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from mammolab.evaluate._time_order import FollowUp, check_horizons, check_risk, divide
 from mammolab.evaluate.checks import (
     Estimate,
+    check_patients,
     patient_codes,
 )
 from mammolab.evaluate.reliability import ReliabilityTable, equal_weight_bins
 from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval, ratio_replicates
+from mammolab.evaluate.subgroups import cells, subgroup_table
 from mammolab.evaluate.survival import (
     incidence_at_horizons,
     incidence_estimate,
@@ -118,3 +122,81 @@ def calibration_at_horizon(
     )
     ratio = Estimate(float(ratio), *limits)
     return HorizonCalibration(float(horizon[0]), expected, observed, ratio, table)
+
+
+def horizon_calibration_by_subgroup(
+    time_years: ArrayLike,
+    event: ArrayLike,
+    probability: ArrayLike,
+    horizon_years: float,
+    subgroups: Mapping[str, ArrayLike],
+    patient_ids: ArrayLike,
+    sample_weight: ArrayLike | None,
+    bootstrap: PatientBootstrap,
+    intersections: Sequence[Sequence[str]] = (),
+    minimum_patients: int = 20,
+    minimum_events: int = 10,
+    cause: int = 1,
+    competing: str = "control",
+) -> pd.DataFrame:
+    """Expected over observed incidence by a horizon in every subgroup; 1 where the risk holds.
+
+    A risk can be right on the whole and wrong in every group: too low in one by what it is too high
+    in another.
+
+    Parameters
+    ----------
+    time_years, event, probability, horizon_years, patient_ids, sample_weight, bootstrap, cause
+    competing
+        As in `calibration_at_horizon`.
+    subgroups, intersections, minimum_patients, minimum_events
+        As for `subgroups.subgroup_table`; events are those seen by the horizon.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `subgroups.subgroup_table` with the metric "expected_over_observed", then
+        horizon_years, expected, observed, observed_low, observed_high (NaN in cells too small).
+
+    Raises
+    ------
+    ValueError
+        As for `calibration_at_horizon`.
+    """
+    rows = FollowUp.check(time_years, event, sample_weight)
+    (horizon,) = check_horizons(horizon_years)
+    risk = check_risk(probability, len(rows.time), 1)[:, 0]
+    ids = check_patients(patient_ids, len(rows.time), rows.weight)
+    found: dict[bytes, HorizonCalibration] = {}
+
+    def estimate(cell: NDArray[np.bool_]) -> Estimate:
+        part = rows.time[cell], rows.event[cell], risk[cell], horizon, ids[cell], rows.weight[cell]
+        one = calibration_at_horizon(*part, bootstrap, cause, competing, n_bins=1)
+        found[cell.tobytes()] = one
+        return one.expected_over_observed
+
+    curve = "Aalen-Johansen" if competing == "control" else "Kaplan-Meier"
+    table = subgroup_table(
+        "expected_over_observed",
+        estimate,
+        (rows.event == cause) & (rows.time <= horizon),
+        subgroups,
+        ids,
+        intersections,
+        rows.weight > 0,
+        minimum_patients,
+        minimum_events,
+        f"{curve}, patient bootstrap",
+    )
+    nothing = Estimate(np.nan, np.nan, np.nan)
+    by_cell = [
+        found.get(cell.tobytes()) for _, _, cell in cells(subgroups, intersections, len(risk))
+    ]
+    observed = [nothing if one is None else one.observed for one in by_cell]
+    return table.assign(
+        horizon_years=float(horizon),
+        expected=[np.nan if one is None else one.expected for one in by_cell],
+        observed=[one.value for one in observed],
+        observed_low=[one.low for one in observed],
+        observed_high=[one.high for one in observed],
+    )

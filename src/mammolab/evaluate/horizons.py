@@ -8,22 +8,11 @@ still being under observation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mammolab.evaluate._time_order import (
-    FollowUp,
-    Replicates,
-    Timeline,
-    check_horizons,
-    check_risk,
-    count_up_to,
-    divide,
-    observed_before,
-)
+from mammolab.evaluate._inverse_censoring import CasesAndControls, row_weights
+from mammolab.evaluate._time_order import Replicates, check_risk, count_up_to, divide
 from mammolab.evaluate.checks import Estimate, check_vector
 from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval
 
@@ -70,7 +59,9 @@ def cumulative_dynamic_auc(
     ----------
     Uno et al. 2007, doi:10.1198/016214507000000149; Blanche et al. 2013, doi:10.1002/sim.5958
     """
-    split = _Split.make(time_years, event, horizons_years, sample_weight, cause, competing)
+    split = CasesAndControls.make(
+        time_years, event, horizons_years, sample_weight, cause, competing
+    )
     return _time_auc(split, Replicates.once(len(split.rows.weight)), score)[0]
 
 
@@ -100,7 +91,9 @@ def time_auc_replicates(
         NaN where a replicate holds no case or no control. Two models scored with one bootstrap
         give paired replicates.
     """
-    split = _Split.make(time_years, event, horizons_years, sample_weight, cause, competing)
+    split = CasesAndControls.make(
+        time_years, event, horizons_years, sample_weight, cause, competing
+    )
     return _time_auc(split, Replicates.of(split.rows.weight, patient_ids, bootstrap), score)
 
 
@@ -117,7 +110,9 @@ def time_auc_estimate(
     confidence: float = 0.95,
 ) -> list[Estimate]:
     """`cumulative_dynamic_auc` with percentile intervals, one Estimate a horizon."""
-    split = _Split.make(time_years, event, horizons_years, sample_weight, cause, competing)
+    split = CasesAndControls.make(
+        time_years, event, horizons_years, sample_weight, cause, competing
+    )
     values = _time_auc(split, Replicates.once(len(split.rows.weight)), score)[0]
     replicates = Replicates.of(split.rows.weight, patient_ids, bootstrap)
     return _estimates(values, _time_auc(split, replicates, score), confidence)
@@ -177,7 +172,9 @@ def time_brier(
     >>> time_brier([1.0, 2.0, 3.0, 3.0], [1, 0, 0, 0], [0.5, 0.5, 0.0, 0.0], [1.5])
     array([0.125])
     """
-    split = _Split.make(time_years, event, horizons_years, sample_weight, cause, competing)
+    split = CasesAndControls.make(
+        time_years, event, horizons_years, sample_weight, cause, competing
+    )
     return _brier(split, Replicates.once(len(split.rows.weight)), probability, scaled)[0]
 
 
@@ -194,7 +191,9 @@ def time_brier_replicates(
     scaled: bool = False,
 ) -> NDArray[np.float64]:
     """`time_brier` in every replicate, G estimated again in each, (n_replicates, n_horizons)."""
-    split = _Split.make(time_years, event, horizons_years, sample_weight, cause, competing)
+    split = CasesAndControls.make(
+        time_years, event, horizons_years, sample_weight, cause, competing
+    )
     replicates = Replicates.of(split.rows.weight, patient_ids, bootstrap)
     return _brier(split, replicates, probability, scaled)
 
@@ -213,46 +212,17 @@ def time_brier_estimate(
     confidence: float = 0.95,
 ) -> list[Estimate]:
     """`time_brier` with percentile intervals, one Estimate a horizon."""
-    split = _Split.make(time_years, event, horizons_years, sample_weight, cause, competing)
+    split = CasesAndControls.make(
+        time_years, event, horizons_years, sample_weight, cause, competing
+    )
     values = _brier(split, Replicates.once(len(split.rows.weight)), probability, scaled)[0]
     replicates = Replicates.of(split.rows.weight, patient_ids, bootstrap)
     return _estimates(values, _brier(split, replicates, probability, scaled), confidence)
 
 
-@dataclass(frozen=True, eq=False)
-class _Split:
-    """Who has the event by each horizon and who has not: all that the weights do not change."""
-
-    rows: FollowUp
-    by_event: NDArray[np.bool_]  # (n,) whose exit is no censoring
-    line: Timeline  # marked at these exits and at the horizons
-    horizons: NDArray[np.float64]
-    case: list[NDArray[np.bool_]]  # a horizon: the event by then
-    gone: list[NDArray[np.bool_]]  # controls by a competing event before it
-    still: list[NDArray[np.bool_]]  # controls seen up to it
-
-    @classmethod
-    def make(cls, time_years, event, horizons_years, sample_weight, cause, competing) -> _Split:
-        rows = FollowUp.check(time_years, event, sample_weight)
-        horizons = check_horizons(horizons_years)
-        by_event = rows.leaves_by_event(cause, competing)
-        line = Timeline.make(rows.time, np.concatenate([rows.time[by_event], horizons]))
-        is_cause = rows.event == cause
-        case = [is_cause & (rows.time <= horizon) for horizon in horizons]
-        gone = [by_event & ~is_cause & (rows.time < horizon) for horizon in horizons]
-        still = [(rows.time >= horizons[k]) & ~case[k] for k in range(len(horizons))]
-        return cls(rows, by_event, line, horizons, case, gone, still)
-
-    def observed(
-        self, replicates: Replicates
-    ) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64]]]:
-        """Yield slices of replicates with counts of patients and G just before each interval."""
-        by_event, otherwise = replicates.exits(self.line, self.rows.weight, self.by_event)
-        for part, counts in replicates.parts():
-            yield part, counts, observed_before(by_event @ counts, otherwise @ counts)[:-1]
-
-
-def _time_auc(split: _Split, replicates: Replicates, score: ArrayLike) -> NDArray[np.float64]:
+def _time_auc(
+    split: CasesAndControls, replicates: Replicates, score: ArrayLike
+) -> NDArray[np.float64]:
     """AUC in every replicate, shape (n_replicates, n_horizons)."""
     weight = split.rows.weight
     score = check_vector(score, "score", len(weight))
@@ -272,28 +242,16 @@ def _time_auc(split: _Split, replicates: Replicates, score: ArrayLike) -> NDArra
         drawn = (split, replicates.columns, counts, observed)
         for k in range(len(split.horizons)):
             control = divide(still[k] @ counts, observed[start[k]])  # (n_slots, r)
-            np.add.at(control, slot[gone[k]], _row_weights(gone[k], *drawn))
+            np.add.at(control, slot[gone[k]], row_weights(gone[k], *drawn))
             control = np.cumsum(control, axis=0)
-            case, own_slot = _row_weights(cases[k], *drawn), slot[cases[k]]  # (n_cases, r)
+            case, own_slot = row_weights(cases[k], *drawn), slot[cases[k]]  # (n_cases, r)
             won = (case * (control[own_slot - 1] + control[own_slot])).sum(axis=0) / 2
             auc[part, k] = divide(won, case.sum(axis=0) * control[-1], empty=np.nan)
     return auc
 
 
-def _row_weights(
-    rows: NDArray[np.intp],
-    split: _Split,
-    columns: NDArray[np.intp],
-    counts: NDArray[np.float64],
-    observed: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Weight of these rows in each replicate, over G just before their exit, (n_rows, r)."""
-    drawn = split.rows.weight[rows, None] * counts[columns[rows]]
-    return divide(drawn, observed[split.line.interval[rows]])
-
-
 def _brier(
-    split: _Split, replicates: Replicates, probability: ArrayLike, scaled: bool
+    split: CasesAndControls, replicates: Replicates, probability: ArrayLike, scaled: bool
 ) -> NDArray[np.float64]:
     """Brier score in every replicate, shape (n_replicates, n_horizons)."""
     weight, interval, n_intervals = split.rows.weight, split.line.interval, split.line.n_intervals
