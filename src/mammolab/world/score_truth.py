@@ -15,9 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from mammolab.errors import InputError
 from mammolab.evaluate.checks import check_patients, check_vector, check_weight
 from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval, sum_replicates
 from mammolab.world.risk_truth import auc_with_replicates
+from mammolab.world.streams import stream
 from mammolab.world.targets_risk import HORIZON_YEARS
 
 PARTS = ("density", "texture", "lesion", "age")  # of a score; what is left is "rest"
@@ -96,46 +98,69 @@ def auc_parts(
     truth: pd.DataFrame,
     score: ArrayLike,
     bootstrap: PatientBootstrap,
+    seed: int,
     horizon_years: float = HORIZON_YEARS,
+    n_shuffles: int = 5,
 ) -> pd.DataFrame:
     """How much of a score's AUC above one half comes from density, texture, lesion and age.
 
-    The regression of `score_shares` splits the score into a sum: one term a part, and the rest. The
-    AUC of each partial sum is taken, and a part is given what it adds, averaged over all orders
-    (Shapley): the parts add up to the AUC less one half.
+    The regression of `score_shares` splits the score into a sum: one term a part, and the rest. A
+    part is known where its term is her own, unknown where it is another woman's, drawn at random:
+    it then has the same spread and tells nothing. Each part is given what knowing it adds to the
+    AUC, averaged over all orders of learning them (Shapley): the parts add up to the AUC less one
+    half.
 
     Parameters
     ----------
     truth, score, bootstrap
         As in `score_shares`.
+    seed, n_shuffles : int
+        The shuffles, over which the AUC is averaged.
     horizon_years : float
 
     Returns
     -------
     DataFrame
-        part (`PARTS`, "rest", "all": the score's AUC less one half), estimate, ci_low, ci_high (in
-        AUC), alone (AUC of that term alone; of the score itself for "all").
+        part (`PARTS`, "rest", "all": the score's AUC less one half), estimate, ci_low, ci_high.
 
     Notes
     -----
-    The regression is that of the sample and is not fitted again in the replicates. "rest" is what
-    the score knows beside the parts: other facts, and errors of the straight lines.
+    The regression is that of the sample, and neither it nor the shuffles are drawn again in the
+    replicates. "rest" is what the score knows beside the parts: other facts, and what the straight
+    lines of the regression miss of these.
+
+    References
+    ----------
+    Covert, Lundberg and Lee 2020, arXiv:2004.00668 (the value of what is known, the rest unknown).
     """
+    if n_shuffles < 1:
+        raise InputError(f"n_shuffles must be at least 1, not {n_shuffles}")
     weight = check_weight(truth["sampling_weight"], len(truth))
     score = check_vector(score, "score", len(truth))
     terms = _terms(truth, score, weight)
     names = (*PARTS, "rest")
-    auc_of: dict[tuple[str, ...], NDArray] = {(): np.full(bootstrap.n_replicates + 1, 0.5)}
-    for size in range(1, len(names) + 1):
+    rng = stream(seed, "score parts")
+    others = [
+        {
+            name: terms[name][rng.choice(len(score), len(score), p=weight / weight.sum())]
+            for name in names
+        }
+        for _ in range(n_shuffles)
+    ]
+
+    def known(chosen: tuple[str, ...], unknown: dict[str, NDArray]) -> NDArray:
+        total = sum(terms[name] if name in chosen else unknown[name] for name in names)
+        value, drawn = auc_with_replicates(truth, total, [horizon_years], bootstrap)
+        return np.concatenate([value, drawn[:, 0]])
+
+    auc_of = {(): np.full(bootstrap.n_replicates + 1, 0.5), names: known(names, {})}
+    for size in range(1, len(names)):
         for chosen in combinations(names, size):
-            total = sum(terms[name] for name in chosen)
-            value, drawn = auc_with_replicates(truth, total, [horizon_years], bootstrap)
-            auc_of[chosen] = np.concatenate([value, drawn[:, 0]])
-    parts = _shapley(names, lambda chosen: auc_of[chosen])
+            auc_of[chosen] = np.mean([known(chosen, unknown) for unknown in others], axis=0)
+    parts = _shapley(names, auc_of.__getitem__)
     parts["all"] = auc_of[names] - 0.5
-    alone = {name: auc_of[(name,)][0] for name in names} | {"all": auc_of[names][0]}
-    rows = [(name, *_interval(column), alone[name]) for name, column in parts.items()]
-    return pd.DataFrame(rows, columns=["part", "estimate", "ci_low", "ci_high", "alone"])
+    rows = [(name, *_interval(column)) for name, column in parts.items()]
+    return pd.DataFrame(rows, columns=["part", "estimate", "ci_low", "ci_high"])
 
 
 def auc_without(
@@ -215,7 +240,7 @@ def _columns(truth: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
 
 
 def _terms(truth: pd.DataFrame, score: NDArray, weight: NDArray) -> dict[str, NDArray]:
-    """The score, standardised, as a sum of one term a part and the rest."""
+    """The standardised score as a sum of one term a part and the rest."""
     columns = _columns(truth)
     target = _standard(score, weight)
     design = np.column_stack(list(columns.values()))
