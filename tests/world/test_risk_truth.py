@@ -121,8 +121,9 @@ def test_a_score_of_one_part_is_found_to_be_that_part(truth, bootstrap, part):
     assert parts.loc[[*PARTS, "rest"], "estimate"].sum() == pytest.approx(
         parts.loc["all", "estimate"]
     )
-    others = parts["estimate"].drop([part, "all"])
+    others = parts["estimate"].drop([part, "rest", "all"])
     assert others.abs().max() < 0.02
+    assert parts.loc["rest", "ci_low"] < 0 < parts.loc["rest", "ci_high"]
 
 
 @pytest.mark.parametrize("part", ["density", "texture", "lesion"])
@@ -155,10 +156,11 @@ def test_shares_survive_a_sample_without_lesions(truth, bootstrap):
     table = score_shares(clear, clear["texture"] + noise(clear), bootstrap)
     assert np.isfinite(table["estimate"]).all()
     assert table.loc[table["part"] == "lesion", "estimate"].item() == 0
-    exact = auc_parts(clear, clear["texture"], bootstrap, 1, n_shuffles=1).set_index("part")
-    exact = exact["estimate"]
-    assert exact["texture"] == pytest.approx(exact["all"], abs=1e-6)
-    assert exact["rest"] == pytest.approx(0, abs=1e-6)
+    parts = auc_parts(clear, clear["texture"], bootstrap, 1, n_shuffles=5).set_index("part")[
+        "estimate"
+    ]
+    assert parts["lesion"] == pytest.approx(0, abs=0.01)  # the luck of the shuffles
+    assert parts["texture"] == pytest.approx(parts["all"], abs=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -204,19 +206,26 @@ def test_onsets_keep_the_worlds_risk(her):
     assert (ct.onset_times(*her, 1.0, np.random.default_rng(4)) >= 1 - 1e-9).all()
 
 
-def test_uno_is_unbiased_where_the_event_curve_is_not(programme, exams):
-    """Half are lost within two years: Uno's C stays at the known value."""
-    hers = programme.truth_women.set_index("patient_id").loc[exams["patient_id"]]
-    score = np.log(hers["relative_risk"].to_numpy()) + 0.06 * exams["age_years"].to_numpy()
-    lost = exams.assign(
-        time_years=np.random.default_rng(5).exponential(3, len(exams)), event=0
-    ).iloc[:4000]
-    table = ct.estimator_bias(lost, programme.truth_women, score[:4000], 1, n_draws=60)
-    table = table.set_index("estimator")
+def test_uno_is_unbiased_where_others_are_not(programme, exams):
+    """Half are lost within two years, and with them most of the later cancers.
+
+    The rates end at 90: women of 88 get their cancers early and then no more, those of 60 later. A
+    score of age is right about the early ones, which Harrell's C counts too much.
+    """
+    n = 3000
+    rng = np.random.default_rng(5)
+    old = np.arange(n) % 2 == 0
+    frame = exams.head(n).assign(
+        age_years=np.where(old, 88.0, 60.0), time_years=rng.exponential(2.9, n), event=0
+    )
+    women = programme.truth_women.assign(relative_risk=20.0)
+    score = old + 0.3 * rng.normal(size=n)
+    table = ct.estimator_bias(frame, women, score, 1, 20, 1500).set_index("estimator")
     assert list(table.index) == list(ct.ESTIMATORS)
     assert abs(table.loc["uno", "bias"]) < 4 * table.loc["uno", "mc_error"]
-    np.testing.assert_allclose(table["bias"], table["mean"] - table["known"])
-    again = ct.estimator_bias(lost, programme.truth_women, score[:4000], 1, n_draws=60)
+    assert table.loc["harrell", "bias"] > 6 * table.loc["harrell", "mc_error"]
+    assert table.loc["event_fitted", "bias"] > 6 * table.loc["event_fitted", "mc_error"]
+    again = ct.estimator_bias(frame, women, score, 1, 20, 1500)
     pd.testing.assert_frame_equal(table.reset_index(), again)
 
 
@@ -255,6 +264,8 @@ def test_bad_input_is_told_in_one_sentence(programme, exams, truth, bootstrap):
         ct.known_concordance([1.0, 2.0], [50, 60], [1, 1], ["martian", "white"], None)
     with pytest.raises(InputError, match="below tau_years, not 5"):
         ct.known_concordance([1.0, 2.0], [50, 60], [1, 1], ["white"] * 2, None, 5.0, 5.0)
+    with pytest.raises(InputError, match="n_shuffles must be at least 1"):
+        auc_parts(truth, truth["texture"], bootstrap, 1, n_shuffles=0)
     with pytest.raises(InputError, match="n_draws must be at least 2"):
         ct.estimator_bias(exams, women, truth["texture"], 1, n_draws=1)
     with pytest.raises(ValueError, match="score has 1 rows"):

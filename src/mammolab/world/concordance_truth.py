@@ -151,14 +151,15 @@ def estimator_bias(
     truth_women: pd.DataFrame,
     score: ArrayLike,
     seed: int,
-    n_draws: int = 200,
+    n_draws: int = 100,
+    n_women: int = 10_000,
     tau_years: float = 5.0,
     from_years: float = 0.0,
 ) -> pd.DataFrame:
-    """How far each C-index lies from the known value, under the follow-up of this very sample.
+    """How far each C-index lies from the known value, under the follow-up of this sample.
 
-    The women's cancers are drawn again and again by their hazards, and each time they are lost as
-    the sample's were; every estimator sees the same draws.
+    Cohorts are drawn from the sample by its weights, their cancers by the women's hazards, and they
+    are lost as the sample was; every estimator sees the same draws.
 
     Parameters
     ----------
@@ -167,21 +168,22 @@ def estimator_bias(
         censoring of these rows, other deaths among it, the same for all women.
     truth_women : table of that name.
     score : array-like of float, shape (n,)
-    seed, n_draws : int
+    seed, n_draws, n_women : int
+        Cohorts drawn, and exams in each, all of weight 1.
     tau_years, from_years : float
-        As in `known_concordance`.
+        As in `known_concordance`; follow-up ends at tau.
 
     Returns
     -------
     DataFrame
-        estimator (`ESTIMATORS`), known (`known_concordance`), mean, bias (mean less known), mc_error
-        (standard error of the mean, and of the bias, from the finite number of draws), sd (of one
-        study of this size).
+        estimator (`ESTIMATORS`), known (`known_concordance` of the sample), bias (mean distance from
+        the C of the same cohort with nobody lost, whose mean is the known value), mc_error (standard
+        error of the bias, from the finite number of draws), sd (of one such cohort).
 
     Raises
     ------
     InputError
-        If a column or a woman is missing, or n_draws is below 2.
+        If a column or a woman is missing, or n_draws or n_women is below 2.
     """
     needed = ("patient_id", "age_years", "time_years", "event", "sampling_weight")
     missing = [name for name in needed if name not in exams]
@@ -190,8 +192,9 @@ def estimator_bias(
     unknown = exams.loc[~exams["patient_id"].isin(truth_women["patient_id"]), "patient_id"]
     if len(unknown):
         raise InputError(f"{len(unknown)} women are not in the truth, first: {unknown.iloc[0]}")
-    if n_draws < 2:
-        raise InputError(f"n_draws must be at least 2, not {n_draws}")
+    for name, count in (("n_draws", n_draws), ("n_women", n_women)):
+        if count < 2:
+            raise InputError(f"{name} must be at least 2, not {count}")
     hers = truth_women.set_index("patient_id").loc[exams["patient_id"]]
     women = (
         exams["age_years"].to_numpy(float),
@@ -202,29 +205,31 @@ def estimator_bias(
     score = check_vector(score, "score", len(exams))
     known = known_concordance(score, *women, weight, tau_years, from_years)
     observed = censoring_survival(exams["time_years"], exams["event"], weight)
-    drawn = np.empty((n_draws, len(ESTIMATORS)))
+    drawn, complete = np.empty((n_draws, len(ESTIMATORS))), np.empty((n_draws, 1))
     for number in range(n_draws):
         rng = stream([seed, number], "concordance")
-        cancer = onset_times(*women, from_years, rng)
+        at = rng.choice(len(exams), n_women, p=weight / weight.sum())
+        onset = onset_times(*(column[at] for column in women), from_years, rng)
         # the first time at which the curve has fallen to a uniform draw; inf: never lost
-        fallen = np.searchsorted(-observed.values, -rng.random(len(exams)), side="left")
+        fallen = np.searchsorted(-observed.values, -rng.random(n_women), side="left")
         lost = np.append(observed.times, np.inf)[fallen]
-        time = np.minimum(np.minimum(cancer, lost), tau_years)
-        event = (cancer <= lost) & (cancer < tau_years)
+        time = np.minimum(np.minimum(onset, lost), tau_years)
+        event = (onset <= lost) & (onset < tau_years)
         drawn[number] = (
-            harrell_c(time, event, score, weight),
-            uno_c(time, event, score, weight, tau_years),
-            event_fitted_c(time, event, score, weight, tau_years),
+            harrell_c(time, event, score[at]),
+            uno_c(time, event, score[at], tau_years=tau_years),
+            event_fitted_c(time, event, score[at], tau_years=tau_years),
         )
-    mean, sd = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
+        all_seen = onset < tau_years
+        complete[number] = harrell_c(np.minimum(onset, tau_years), all_seen, score[at])
+    apart = drawn - complete
     return pd.DataFrame(
         {
             "estimator": ESTIMATORS,
             "known": known,
-            "mean": mean,
-            "bias": mean - known,
-            "mc_error": sd / np.sqrt(n_draws),
-            "sd": sd,
+            "bias": apart.mean(axis=0),
+            "mc_error": apart.std(axis=0, ddof=1) / np.sqrt(n_draws),
+            "sd": drawn.std(axis=0, ddof=1),
         }
     )
 

@@ -6,7 +6,7 @@ MRI_DETECTION = Parameter(
     {"invasive": (4.0, 4.0, 0.95), "dcis": (4.0, 4.0, 0.85)},
     "mm, logit per log(size), probability",
     "MRI finds a lesion: size at half of the ceiling, slope, ceiling; density plays no part",
-    "assumption; sensitivity .95 in DENSE (79 found, 4 interval cancers: Bakker 2019, "
+    "assumption, not fitted: sensitivity .95 in DENSE (79 found, 4 interval cancers: Bakker 2019, "
     "doi:10.1056/NEJMoa1903986), .90 in Riedl 2015 (14 of 14 DCIS; no effect of density)",
 )
 MRI_FALSE_POSITIVES = Parameter(
