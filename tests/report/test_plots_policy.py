@@ -36,7 +36,11 @@ def test_every_policy_has_its_mark_its_interval_and_its_name():
     np.testing.assert_array_equal([mark.get_xdata()[0] for mark in marks], DATA["cost"])
     np.testing.assert_array_equal([mark.get_ydata()[0] for mark in marks], DATA["gain"])
     assert marks[0].get_color() == marks[2].get_color() != marks[1].get_color()
-    assert {text.get_text() for text in ax.texts} == set(DATA["policy"])
+    assert [text.get_text() for text in ax.texts] == list(DATA["policy"])
+    to_axes = ax.transData + ax.transAxes.inverted()
+    np.testing.assert_allclose(
+        [text.xy for text in ax.texts], to_axes.transform(DATA[["cost", "gain"]])
+    )
     bars = [line for line in ax.lines if line.get_linewidth() == 0.8]
     assert len(bars) == 2 * len(DATA)
     named = [text.get_text() for text in ax.get_legend().get_texts()]

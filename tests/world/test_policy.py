@@ -240,9 +240,15 @@ def test_the_table_adds_up_and_pairs(exams, live, usual):
         wide["cancers"], wide[["found_by_screen", "found_by_mri", "interval_cancers"]].sum(axis=1)
     )
     np.testing.assert_allclose(wide["examinations"], wide["mri"] + wide["mammograms"])
+    np.testing.assert_allclose(wide["cancers"] - wide.loc["usual", "cancers"], wide["found_ahead"])
     assert (table.loc[table["policy"] == "usual", "difference"] == 0).all()
     assert (table["ci_low"] <= table["estimate"] + 1e-6).all()
     assert wide.loc["truth", "found_earlier"] > 1.5 * wide.loc["chance", "found_earlier"]
+    usual_at, truth_at = usual["found_at_years"], replays["truth"]["found_at_years"]
+    years = (usual_at - truth_at).fillna(0).to_numpy()  # who is found usually is found with MRI
+    gained = np.average(years.reshape(-1, 2).mean(axis=1), weights=weight)
+    assert wide.loc["truth", "years_earlier"] == pytest.approx(1000 * gained)
+    assert wide.loc["truth", "found_later"] == 0
     found = (usual["found"] != "none").to_numpy().reshape(len(exams), 2).mean(axis=1)
     by_hand = 1000 * np.average(found, weights=weight)
     assert wide.loc["usual", "cancers"] == pytest.approx(by_hand)

@@ -52,6 +52,8 @@ def trade_off(ax: Axes, data: pd.DataFrame, xlabel: str, ylabel: str) -> Axes:
         marker = _MARKERS[choosers.index(chooser)]
         ax.plot([], [], marker, color=colours[chooser], ms=4.5, label=f"picked by {chooser}")
     ax.margins(0.08)
+    ax.set_xlim(ax.get_xlim())  # settled, so that the names point at their marks
+    ax.set_ylim(ax.get_ylim())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace("-", "−")))
     label_line_ends(
         ax, list(data["policy"]), x, y, [colours[chooser] for chooser in data["chosen_by"]]

@@ -31,9 +31,10 @@ MEASURES = {
     "found_by_screen": "found at a mammogram",
     "found_by_mri": "found by MRI after a mammogram that showed nothing",
     "interval_cancers": "come to light by symptoms after a screen that showed nothing",
-    "found_earlier": "found sooner than under the reference, or found there only later or never",
-    "found_later": "found under the reference sooner",
-    "years_earlier": "woman-years between the two findings, counted up to the horizon",
+    "found_earlier": "found under the reference within the horizon, and sooner here",
+    "found_later": "found under the reference within the horizon, and later here or not by then",
+    "years_earlier": "woman-years gained by these two, counted up to the horizon",
+    "found_ahead": "not found under the reference within the horizon: to come later, or never",
     "up_to_10_mm": "invasive and at most 10 mm when found",
     "over_20_mm": "invasive and above 20 mm when found",
     "never_surface": "would never have caused symptoms in her life: overdiagnosed",
@@ -162,7 +163,9 @@ def policy_table(
     The intervals are over women: who is in the sample. The replays of an exam are averaged first;
     more of them take away the chance of the draws. Whom a policy picks is held fixed, and so are
     the assumptions of the simulation, which no interval covers. Where nobody in the sample differs,
-    the interval is a point and says nothing of rarer events.
+    the interval is a point and says nothing of rarer events. Where exams without a cancer within the
+    horizon are sampled, `found_ahead`, `never_surface` and sizes rest on a few women of large weight:
+    their intervals are too short, and larger cohorts (which need no pixels) serve better.
     """
     if reference not in replays:
         raise InputError(f"there is no replay {reference!r}; there are {', '.join(replays)}")
@@ -238,14 +241,18 @@ def _values(
     size, invasive = result["size_mm"].to_numpy(), result["invasive"].to_numpy()
     at = np.where(found == "none", np.inf, result["found_at_years"])
     before = np.where(reference["found"] == "none", np.inf, reference["found_at_years"])
+    known = before < np.inf
+    # those that the reference does not find have no time to compare with
+    gained = np.where(known, before, 0.0) - np.where(known, np.minimum(at, horizon_years), 0.0)
     values = {
         "cancers": found != "none",
         "found_by_screen": found == "screen",
         "found_by_mri": found == "mri",
         "interval_cancers": found == "symptoms",
-        "found_earlier": at < before,
+        "found_earlier": known & (at < before),
         "found_later": before < at,
-        "years_earlier": np.minimum(before, horizon_years) - np.minimum(at, horizon_years),
+        "years_earlier": gained,
+        "found_ahead": ~known & (at < np.inf),
         "up_to_10_mm": invasive & (size <= MINIMAL_MM),
         "over_20_mm": invasive & (size > LARGE_MM),
         "never_surface": (found != "none") & ~result["would_surface"].to_numpy(),
