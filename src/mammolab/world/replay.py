@@ -23,7 +23,13 @@ from scipy.special import expit, logit
 from mammolab.errors import InputError
 from mammolab.world import parameters as p
 from mammolab.world import people, percept, readers
-from mammolab.world.attendance import DAYS_PER_YEAR, EPOCH, to_date
+from mammolab.world.attendance import (
+    DAYS_PER_YEAR,
+    EPOCH,
+    later_visits,
+    to_date,
+    visits_kept,
+)
 from mammolab.world.counterfactual import sizes_at
 from mammolab.world.policy import Mri, Policy
 from mammolab.world.sight import lasting
@@ -85,6 +91,8 @@ def replay(
     Where the truth says that this exam found her cancer, or that she had one before, nothing is
     left to find (the hospital may not know of it).
     """
+    if not policy.longer_years > 0:
+        raise InputError(f"longer_years must be above 0, not {policy.longer_years}")
     mri = mri or Mri()
     women, state = _check(exams, truth_women, truth_exams, horizon_years, every_years, n_replays)
     n = len(exams)
@@ -94,8 +102,8 @@ def replay(
         < _probability(getattr(policy, name), name, n)[:, None]
         for name in ("mri", "longer")
     )
-    times = _visits(women, age, n_replays, horizon_years, every_years, seed)
-    made = _kept(times, comes_less, policy.longer_years)
+    times = later_visits(women, age, n_replays, horizon_years, every_years, seed)
+    made = visits_kept(times, comes_less, policy.longer_years)
     treated = (state["detected"] | state["after_diagnosis"]).to_numpy(bool)
     surfaces = _surfacing(women, age, treated)
     dies = women["other_death_age"].to_numpy() - age
@@ -162,43 +170,6 @@ def _age(exams: pd.DataFrame, women: pd.DataFrame) -> NDArray[np.float64]:
     date = pd.to_datetime(exams["exam_date"]).to_numpy()
     time = (date - EPOCH) / np.timedelta64(1, "D") / DAYS_PER_YEAR
     return time - women["birth_time"].to_numpy()
-
-
-def _visits(
-    women: pd.DataFrame,
-    age: NDArray,
-    n_replays: int,
-    horizon_years: float,
-    every_years: float | None,
-    seed: int,
-) -> NDArray[np.float64]:
-    """Years from the exam to it and to the visits after it, (n, n_replays, n_visits); NaN: none."""
-    habits = p.CADENCE_INTERVAL.value
-    shortest = every_years or min(low for low, _ in habits.values())
-    shape = (len(age), n_replays, int(horizon_years / shortest + 1e-9) + 1)
-    if every_years is None:
-        low, mean = np.array([habits[name] for name in women["cadence"]]).T[:, :, None, None]
-        gaps = low + mean * stream(seed, "policy intervals").exponential(size=shape)
-    else:
-        gaps = np.full(shape, every_years)
-    gaps[..., 0] = 0.0
-    times = np.cumsum(gaps, axis=-1)
-    last = np.minimum(women["lapse_age"].to_numpy(), p.LAST_SCREEN_AGE.value) - age
-    over = (times > np.minimum(last, horizon_years + 1e-9)[:, None, None]) & (times > 0)
-    return np.where(over, np.nan, times)
-
-
-def _kept(times: NDArray, comes_less: NDArray[np.bool_], longer_years: float) -> NDArray[np.bool_]:
-    """Which of the visits are made, where some women leave out those that come too soon."""
-    if not longer_years > 0:
-        raise InputError(f"longer_years must be above 0, not {longer_years}")
-    kept = ~np.isnan(times)
-    before = np.zeros(comes_less.shape)
-    for visit in range(1, times.shape[-1]):
-        soon = times[..., visit] < before + longer_years - p.INTERVAL_GRACE.value
-        kept[..., visit] &= ~(comes_less & soon)
-        before = np.where(kept[..., visit], times[..., visit], before)
-    return kept
 
 
 def _surfacing(women: pd.DataFrame, age: NDArray, treated: NDArray) -> dict[str, NDArray]:
