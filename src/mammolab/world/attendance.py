@@ -143,6 +143,63 @@ def draw_schedule(cadence: np.ndarray, lapse_age: np.ndarray, seed: int) -> np.n
     return ages
 
 
+def later_visits(
+    women: pd.DataFrame,
+    age: np.ndarray,
+    n_replays: int,
+    horizon_years: float,
+    every_years: float | None,
+    seed: int,
+) -> np.ndarray:
+    """Draw the screening visits that follow an exam, by the woman's habit or at a fixed interval.
+
+    Parameters
+    ----------
+    women : rows of truth_women, n of them; of it `cadence`, `lapse_age`.
+    age : float [n], years at the exam.
+    n_replays : futures drawn of each.
+    horizon_years : later visits are left out.
+    every_years : interval of all women; None = each by her habit.
+    seed : seed of the draws.
+
+    Returns
+    -------
+    float [n, n_replays, visits], years after the exam, rising from the exam itself (0); NaN where
+    there is none.
+    """
+    habits = p.CADENCE_INTERVAL.value
+    shortest = every_years or min(low for low, _ in habits.values())
+    shape = (len(age), n_replays, int(horizon_years / shortest + 1e-9) + 1)
+    if every_years is None:
+        low, mean = np.array([habits[name] for name in women["cadence"]]).T[:, :, None, None]
+        gaps = low + mean * stream(seed, "policy intervals").exponential(size=shape)
+    else:
+        gaps = np.full(shape, every_years)
+    gaps[..., 0] = 0.0
+    times = np.cumsum(gaps, axis=-1)
+    last = np.minimum(women["lapse_age"].to_numpy(), p.LAST_SCREEN_AGE.value) - age
+    over = (times > np.minimum(last, horizon_years + 1e-9)[:, None, None]) & (times > 0)
+    return np.where(over, np.nan, times)
+
+
+def visits_kept(times: np.ndarray, comes_less: np.ndarray, longer_years: float) -> np.ndarray:
+    """Return which visits (bool, as `times`) are made where women leave out those too soon.
+
+    Parameters
+    ----------
+    times : float [n, n_replays, visits], from `later_visits`.
+    comes_less : bool [n, n_replays], women asked to keep a longer interval.
+    longer_years : that interval; `parameters.INTERVAL_GRACE` less is accepted.
+    """
+    kept = ~np.isnan(times)
+    before = np.zeros(comes_less.shape)
+    for visit in range(1, times.shape[-1]):
+        soon = times[..., visit] < before + longer_years - p.INTERVAL_GRACE.value
+        kept[..., visit] &= ~(comes_less & soon)
+        before = np.where(kept[..., visit], times[..., visit], before)
+    return kept
+
+
 def assign_devices(
     site: np.ndarray, time_years: np.ndarray, draw: np.ndarray, log_odds: dict[str, float]
 ) -> np.ndarray:

@@ -58,7 +58,7 @@ def fate_unread(exams: pd.DataFrame, women: pd.DataFrame) -> pd.DataFrame:
         np.where(hers["dcis_symptomatic"].astype(bool), hers["dcis_end_age"], np.inf),
     ).to_numpy()
 
-    now, later = _sizes(hers, age), _sizes(hers, age + interval_years)
+    now, later = sizes_at(hers, age), sizes_at(hers, age + interval_years)
     before = symptoms <= age + interval_years
     unseen = np.ones(len(exams))
     vendor = vendor_key(
@@ -88,8 +88,18 @@ def fate_unread(exams: pd.DataFrame, women: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _sizes(hers: pd.DataFrame, age: np.ndarray) -> dict[str, np.ndarray]:
-    """Diameter in mm of the invasive cancer and extent of the DCIS at an age, untreated."""
+def sizes_at(hers: pd.DataFrame, age: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what each woman has in her breasts at an age, untreated; 0 = nothing.
+
+    Parameters
+    ----------
+    hers : rows of truth_women, n of them.
+    age : float [n], years.
+
+    Returns
+    -------
+    dict of float [n]: "invasive" diameter and "dcis" extent, in mm.
+    """
     surfacing = hers["surfacing_age"].to_numpy()
     invasive = disease.invasive_diameter_mm(
         age, surfacing, hers["surfacing_diameter_mm"].to_numpy(), hers["doubling_years"].to_numpy()

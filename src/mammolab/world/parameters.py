@@ -13,6 +13,7 @@ from mammolab.world.constants import Parameter
 from mammolab.world.parameters_disease import *
 from mammolab.world.parameters_pacs import *
 from mammolab.world.parameters_people import *
+from mammolab.world.parameters_policy import *
 from mammolab.world.parameters_practice import *
 
 

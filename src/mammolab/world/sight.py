@@ -97,7 +97,7 @@ class Sight:
         # one draw an exam for all lesions of a name: positioning and noise are common to them
         fresh = stream(self.seed, f"{name} stands out").standard_normal((len(women), SLOTS))
         fresh = fresh[exams["woman"], exams["slot"]]
-        seen += percept.scatter(kind, _lasting(lesions["seed"].to_numpy()), fresh)
+        seen += percept.scatter(kind, lasting(lesions["seed"].to_numpy()), fresh)
         seen = np.maximum(seen, np.log(percept.LEAST_CNR))
 
         at = np.flatnonzero(drawn)
@@ -113,8 +113,8 @@ class Sight:
         return seen
 
 
-def _lasting(seeds: np.ndarray) -> np.ndarray:
-    """Standard normal draw of each lesion: its look and place stay over the years."""
+def lasting(seeds: np.ndarray) -> np.ndarray:
+    """Return a standard normal draw of each lesion, by its seed: look and place stay for years."""
     unique, which = np.unique(seeds, return_inverse=True)
     draws = [stream(seed, "stands out").standard_normal() for seed in unique.tolist()]
     return np.array(draws)[which] if len(draws) else np.zeros(0)
