@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from mammolab.risk.gail import gail_risk
+from mammolab.risk.tyrer_cuzick import tyrer_cuzick_like_risk
 from mammolab.world import targets, targets_images, targets_risk
 from mammolab.world.programme import simulate
 from mammolab.world.sheet import COLUMNS, TILE, contact_tiles, save_tiles
@@ -21,7 +22,7 @@ def programme():
 @pytest.fixture(scope="module")
 def exams(programme):
     exams = targets.risk_exams(programme)
-    return exams.assign(gail=gail_risk(exams))
+    return exams.assign(gail=gail_risk(exams), tyrer_cuzick_like=tyrer_cuzick_like_risk(exams))
 
 
 def test_targets_are_the_published_list():
@@ -83,36 +84,6 @@ def test_five_year_risk_is_judged_on_exams_clear_of_cancer_for_a_year(programme,
     assert (screens.loc[left_out, "days_to_diagnosis_true"] <= 365.25).all()
 
 
-def test_the_like_of_tyrer_cuzick_knows_the_record_and_no_race():
-    woman = {
-        "age_years": 55.0,
-        "race_ethnicity": "white",
-        "family_history_n": 0.0,
-        "menarche_age_years": 12.0,
-        "n_births": 2.0,
-        "age_first_birth_years": 24.0,
-        "n_biopsies": 0.0,
-        "atypia": 0.0,
-        "bmi": 26.6,
-        "brca": np.nan,
-    }
-    changes = [
-        {},
-        {"race_ethnicity": "black"},
-        {"family_history_n": 2.0},
-        {"brca": 1.0},
-        {"age_first_birth_years": 33.0},
-        {"n_births": np.nan, "age_first_birth_years": np.nan},
-    ]
-    risk = targets_risk.tyrer_cuzick_like_risk(pd.DataFrame([woman | one for one in changes]))
-    assert risk[1] == risk[0]
-    hazard = -np.log1p(-risk)
-    assert hazard[2] / hazard[0] == pytest.approx(2.93, rel=1e-3)  # two relatives: Lancet 2001
-    assert hazard[3] / hazard[0] == pytest.approx(np.exp(2.2), rel=1e-3)
-    assert hazard[4] / hazard[0] == pytest.approx(np.exp(2 * 0.2186262218), rel=1e-6)
-    assert np.isfinite(risk).all() and 0.005 < risk[0] < 0.05
-
-
 def test_more_knowledge_tells_cases_apart_better(exams):
     auc = {
         name: targets_risk.risk_auc(exams, name).value for name in (*RISK_TARGETS, "risk_5y_true")
@@ -124,8 +95,8 @@ def test_more_knowledge_tells_cases_apart_better(exams):
     assert (table["n"] == len(exams)).all()
 
 
-def test_the_gail_column_has_to_be_brought(programme):
-    with pytest.raises(ValueError, match="gail"):
+def test_the_columns_of_published_models_have_to_be_brought(programme):
+    with pytest.raises(ValueError, match="gail, tyrer_cuzick_like"):
         targets.measure_risk(targets.risk_exams(programme))
 
 

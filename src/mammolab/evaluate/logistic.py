@@ -28,6 +28,7 @@ def fit_logistic(
     target: NDArray[np.float64],
     weight: NDArray[np.float64],
     offset: NDArray[np.float64] | float = 0.0,
+    precision: NDArray[np.float64] | float = 0.0,
 ) -> NDArray[np.float64]:
     """Coefficients of a weighted logistic regression.
 
@@ -40,6 +41,9 @@ def fit_logistic(
     weight : array of float, shape (n_exams,)
     offset : array of float, shape (n_exams,), or 0
         Part of the linear predictor whose coefficient is held at 1.
+    precision : array of float, shape (n_coefficients,), or float
+        Of a normal prior with mean 0 on each coefficient, against which every row counts as many
+        times as it weighs; 0 for none.
 
     Returns
     -------
@@ -54,17 +58,19 @@ def fit_logistic(
     size = np.sqrt((design**2).mean(axis=0))
     columns = design / size
     share = weight / weight.sum()
+    pull = precision / (size**2 * weight.sum())
 
     def loss(beta: NDArray) -> float:
         linear = columns @ beta + offset
-        return float(share @ (np.logaddexp(0, linear) - target * linear))
+        misfit = share @ (np.logaddexp(0, linear) - target * linear)
+        return float(misfit + (pull * beta**2).sum() / 2)
 
     def slope(beta: NDArray) -> NDArray:
-        return columns.T @ (share * (expit(columns @ beta + offset) - target))
+        return columns.T @ (share * (expit(columns @ beta + offset) - target)) + pull * beta
 
     def curvature(beta: NDArray) -> NDArray:
         p = expit(columns @ beta + offset)
-        return columns.T @ (columns * (share * p * (1 - p))[:, None])
+        return columns.T @ (columns * (share * p * (1 - p))[:, None]) + np.diag(pull)
 
     fit = minimize(
         loss,

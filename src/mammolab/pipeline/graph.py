@@ -57,6 +57,10 @@ TRUTH_TABLES = (
     "truth/truth_lesions.parquet",
 )
 
+RISK_CONSTANTS = (
+    "src/mammolab/risk/gail_constants.json",
+    "src/mammolab/risk/tyrer_cuzick_like_constants.json",
+)
 # The card names the digest of the weights beside it.
 FORMULA_WEIGHTS = ("src/mammolab/model/weights/formula_w16.json",)
 
@@ -69,7 +73,7 @@ STAGES: dict[str, Stage] = {
         outputs=(*RAW_TABLES, *TRUTH_TABLES, "world_tiles.npy"),
         threads=MANY,
         figures=("images", "targets"),
-        sources=("src/mammolab/risk/gail_constants.json", "src/mammolab/world/percept.json"),
+        sources=(*RISK_CONSTANTS, "src/mammolab/world/percept.json"),
     ),
     "02_cohort": Stage(
         "Who is studied, and with which labels and follow-up?",
@@ -175,7 +179,7 @@ STAGES: dict[str, Stage] = {
         ),
         threads=MANY,
         figures=("auc", "incidence"),
-        sources=("paper/published.csv", "src/mammolab/risk/gail_constants.json"),
+        sources=("paper/published.csv", *RISK_CONSTANTS),
     ),
     "10_explanations": Stage(
         "Where does the network look, and is the lesion there?",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 
 from mammolab.risk.history import first_birth_at_exam, refuse_rows, require_columns
 from mammolab.schemas import DENSITIES, RACES
+
+MARKER = " unknown"  # ends the name of the column that marks a factor's gaps
+NO_BIRTH = "no birth"
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,15 @@ class Design:
         raw = _expand(frame, self.factors, self.fills)[list(self.names)].to_numpy(float)
         return (raw - np.array(self.means)) / np.array(self.scales)
 
+    def known(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
+        """Flag the values of `columns` that the table holds and no fill stands for, same shape."""
+        unknown = {factor.column: _unknown(frame, factor) for factor in self.factors}
+        flags = np.ones((len(frame), len(self.names)), dtype=bool)
+        for k, name in enumerate(self.names):
+            if not name.endswith(MARKER):
+                flags[:, k] = ~unknown[_factor_of(name, unknown)]
+        return flags
+
     def to_dict(self) -> dict:
         """Return the recipe as plain values that JSON can hold."""
         record = asdict(self)
@@ -146,6 +159,13 @@ class Design:
         )
         lists = ("names", "means", "scales", "imputation")
         return cls(factors, record["fills"], *(tuple(record[name]) for name in lists))
+
+
+def _factor_of(name: str, factors: Iterable[str]) -> str:
+    """Return the factor that a model column comes from; they begin with its name and a space."""
+    if name == NO_BIRTH:
+        return "age_first_birth_years"
+    return next(factor for factor in factors if f"{name} ".startswith(f"{factor} "))
 
 
 def _numbers(frame: pd.DataFrame, factor: Factor) -> NDArray[np.float64]:
@@ -188,6 +208,6 @@ def _expand(
             if factor.squared:
                 columns[f"{name} squared"] = (number - fills[name]) ** 2
             if name == "age_first_birth_years":
-                columns["no birth"] = first_birth_at_exam(frame)[0]
-        columns[f"{name} unknown"] = unknown
+                columns[NO_BIRTH] = first_birth_at_exam(frame)[0]
+        columns[name + MARKER] = unknown
     return pd.DataFrame(columns, index=frame.index, dtype=float)

@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from mammolab.errors import InputError
 from mammolab.risk.history import first_birth_at_exam, refuse_rows, require_columns
+from mammolab.risk.projection import FIRST_AGE, LAST_AGE, band_of_age, project_risk
 
 UNKNOWN = 99
 NULLIPAROUS = 98
-FIRST_AGE, LAST_AGE = 20, 90  # the rates are tabulated for ages 20 to 89
 HYPERPLASIA_RISK = {0: 0.93, 1: 1.82, UNKNOWN: 1.0}
 
 # Our record does not say where a Hispanic woman was born or which Asian group a woman belongs to.
@@ -291,23 +291,18 @@ def _log_relative_risk(
 
 
 def _project(row, start, stop, relative_risk) -> NDArray[np.float64]:
-    """Add up risk year by year of age, within which the hazards are constant, shape (n,)."""
+    """Project each woman's risk with the rates and the baseline of her group, shape (n,)."""
     groups = constants().values()
     incidence = np.array([one["incidence"] for one in groups])  # (n_groups, 14)
     mortality = np.array([one["competing_mortality"] for one in groups])
     # Incidence is that of the population; (1 - attributable risk) brings it to the baseline woman.
     baseline_share = np.array([one["one_minus_attributable_risk"] for one in groups])
-    risk = np.zeros(len(start))
-    cumulative = np.zeros(len(start))
-    first_year = np.floor(start)
-    for offset in range(int(np.ceil((stop - first_year).max(initial=0.0)))):
-        year = first_year + offset
-        length = np.clip(np.minimum(stop, year + 1) - np.maximum(start, year), 0.0, None)
-        band = np.clip((year - FIRST_AGE) // 5, 0, incidence.shape[1] - 1).astype(int)
+
+    def hazards_at(year: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        band = band_of_age(year, incidence.shape[1])
         from_50 = (year >= 50).astype(int)
-        relative = relative_risk[from_50, np.arange(len(start))]
+        relative = relative_risk[from_50, np.arange(len(year))]
         hazard = baseline_share[row, from_50] * relative * incidence[row, band]
-        total = hazard + mortality[row, band]
-        risk -= hazard / total * np.exp(-cumulative) * np.expm1(-total * length)
-        cumulative += total * length
-    return risk
+        return hazard, mortality[row, band]
+
+    return project_risk(start, stop, hazards_at)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
 from mammolab.errors import InputError
 from mammolab.files import write_json
+from mammolab.risk.components import Components
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,28 +56,17 @@ class ImageRiskModel:
         InputError
             When there are fewer exams or features than components, or one class is empty.
         """
-        features = np.asarray(features, dtype=np.float64)
         label = np.asarray(label, dtype=bool)
-        if n_components > min(features.shape):
-            raise InputError(
-                f"n_components is {n_components}; {features.shape[0]} exams with "
-                f"{features.shape[1]} features allow at most {min(features.shape)}."
-            )
         if label.all() or not label.any():
             raise InputError(
                 f"The image model needs exams with and without cancer by the horizon; of "
                 f"{len(label)} training exams {label.sum()} have it."
             )
-        mean, scale = features.mean(axis=0), features.std(axis=0)
-        scale[scale == 0] = 1.0  # a dead channel says nothing
-        # The exact solver: randomised ones depend on the number of threads.
-        pca = PCA(n_components, whiten=True, svd_solver="full")
-        components = pca.fit_transform((features - mean) / scale)
-        logistic = LogisticRegression(C=0.1, max_iter=1000).fit(components, label)
-        directions = pca.components_ / np.sqrt(pca.explained_variance_)[:, None]
-        weights = logistic.coef_[0] @ directions
-        intercept = float(logistic.intercept_[0] - weights @ pca.mean_)
-        return cls(mean, scale, weights, intercept, n_components)
+        components = Components.fit(features, n_components)
+        logistic = LogisticRegression(C=0.1, max_iter=1000).fit(components.apply(features), label)
+        weights = components.directions @ logistic.coef_[0]
+        intercept = float(logistic.intercept_[0])
+        return cls(components.mean, components.scale, weights, intercept, n_components)
 
     def score(self, features: ArrayLike) -> NDArray[np.float64]:
         """Return the logit of each exam, shape (n_exams,); higher is worse."""

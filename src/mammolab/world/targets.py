@@ -128,8 +128,8 @@ def measure_risk(exams: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     exams : DataFrame
-        `risk_exams(programme)` with a column `gail` added: the Gail model's five-year risk of
-        each row, which `mammolab.risk.gail.gail_risk` computes.
+        `risk_exams(programme)` with the five-year risks of two published models added, which
+        `mammolab.risk` computes: `gail` and `tyrer_cuzick_like`.
 
     Returns
     -------
