@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from mammolab.data.tables import FLAGS
 from mammolab.errors import InputError
 from mammolab.evaluate.subgroups import UNKNOWN
 
+IDS = ("exam_id", "woman_id", "patient_id")  # the first that a table has names its rows
 REQUIRED = ("patient_id", "exam_id", "score", "cancer")
 OPTIONAL = ("recall", "birads", "weight", "split", "synthetic")
 KNOWN_SUBGROUPS = ("age_band", "race_ethnicity", "density", "device", "site")
@@ -28,18 +29,23 @@ ROWS_SHOWN = 5
 _CLOSE = 0.6  # likeness of two names, 0 to 1, from which one is offered for the other (assumption)
 
 
-def check_columns(table: RawTable) -> None:
+def check_columns(table: RawTable, required: Sequence[str] = REQUIRED, hint: str = "") -> None:
     """Stop when a required column is missing, offering the name most like it.
+
+    Parameters
+    ----------
+    hint : str
+        What would do instead; it ends the sentence.
 
     Raises
     ------
     InputError
     """
     present = list(table.cells.columns)
-    missing = [name for name in REQUIRED if name not in present]
+    missing = [name for name in required if name not in present]
     if not missing:
         return
-    by_plain = {_plain(name): name for name in present if name not in REQUIRED}
+    by_plain = {_plain(name): name for name in present if name not in required}
     told = []
     for name in missing:
         near = difflib.get_close_matches(_plain(name), by_plain, n=1, cutoff=_CLOSE)
@@ -47,8 +53,13 @@ def check_columns(table: RawTable) -> None:
     shown = ", ".join(brief(name, 24) for name in present[:12]) + ", ..." * (len(present) > 12)
     raise InputError(
         f"{table.name} lacks the column(s) {', '.join(told)}; it has {shown}; needed: "
-        f"{', '.join(REQUIRED)}"
+        f"{', '.join(required)}{hint and '; '}{hint}"
     )
+
+
+def id_column(table: RawTable) -> str:
+    """The column that names a row, each id once; "" where there is none."""
+    return next((name for name in IDS if name in table.cells), "")
 
 
 def subgroup_names(table: RawTable, asked: str | None) -> tuple[str, ...]:
@@ -78,15 +89,16 @@ def subgroup_names(table: RawTable, asked: str | None) -> tuple[str, ...]:
 def ids(table: RawTable, column: str) -> pd.Series:
     """Ids as text, none blank."""
     values = table.cells[column]
-    refuse(table, values == "", column, "is blank", "every exam needs one")
+    refuse(table, values == "", column, "is blank", "every row needs one")
     return values
 
 
-def exam_ids(table: RawTable) -> pd.Series:
-    """As `ids`, each once."""
-    values = ids(table, "exam_id")
+def row_ids(table: RawTable) -> pd.Series:
+    """As `ids`, of the column that names the rows, each once."""
+    column = id_column(table)
+    values = ids(table, column)
     again = values.duplicated(keep=False)
-    refuse(table, again, "exam_id", "repeats an exam", "every exam once, in one row")
+    refuse(table, again, column, "repeats an id", "every id once, in one row")
     return values
 
 
@@ -184,6 +196,13 @@ def split(table: RawTable) -> pd.Series | None:
     return text
 
 
+def says_synthetic(table: RawTable) -> bool:
+    """Whether the file says of itself, in a column `synthetic`, that its data are made up."""
+    if "synthetic" not in table.cells:
+        return False
+    return bool(flags(table, "synthetic", "drop the column if the data are real").any())
+
+
 def levels(table: RawTable, column: str) -> pd.Series:
     """A subgroup of each exam, "unknown" where blank."""
     text = table.cells[column]
@@ -207,17 +226,18 @@ def refuse(table: RawTable, wrong: pd.Series, column: str, problem: str, valid: 
     Raises
     ------
     InputError
-        File, column, what is wrong, how many rows, the first of them with their exams, and what
-        is valid.
+        File, column, what is wrong, how many rows, the first of them with their ids, and what is
+        valid.
     """
     at = np.flatnonzero(wrong.to_numpy(dtype=bool))
     if not len(at):
         return
-    cells = table.cells
+    cells, name = table.cells, id_column(table)
     shown = []
     for k in at[:ROWS_SHOWN]:
-        exam = cells["exam_id"].iloc[k]
-        shown.append(f"row {cells.index[k]}" + (f" (exam {brief(exam, 24)})" if exam else ""))
+        one = cells[name].iloc[k]
+        kind = name.removesuffix("_id")
+        shown.append(f"row {cells.index[k]}" + (f" ({kind} {brief(one, 24)})" if one else ""))
     dots = ", ..." if len(at) > ROWS_SHOWN else ""
     value = brief(cells[column].iloc[at[0]], 24)
     quoted = f", such as '{value}'," if value else ""

@@ -110,7 +110,7 @@ def read_scores(
     recall, recall_from, n_conflicts = columns.recall(table)
     read = {
         "patient_id": columns.ids(table, "patient_id"),
-        "exam_id": columns.exam_ids(table),
+        "exam_id": columns.row_ids(table),
         "score": columns.numbers(table, "score", "leave out exams without one"),
         "cancer": columns.flags(table, "cancer", "leave out exams of unknown outcome"),
         "recall": recall,
@@ -141,14 +141,8 @@ def read_scores(
         split_from="column" if "split" in table.cells else "hash",
         subgroups=names,
         unused=tuple(name for name in table.cells if name not in used),
-        synthetic=_says_synthetic(table),
+        synthetic=columns.says_synthetic(table),
     )
-
-
-def _says_synthetic(table: RawTable) -> bool:
-    if "synthetic" not in table.cells:
-        return False
-    return bool(columns.flags(table, "synthetic", "drop the column if the data are real").any())
 
 
 def _check_classes(table: RawTable, exams: pd.DataFrame) -> None:
