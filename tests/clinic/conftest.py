@@ -71,7 +71,7 @@ def _women(n: int = 60, seed: int = 5) -> pd.DataFrame:
             "n_births": births,
             "age_first_birth_years": np.where(births > 0, rng.integers(17, 35, n), np.nan),
             "n_biopsies": biopsies,
-            "atypia": np.where(biopsies > 0, rng.integers(0, 2, n), np.nan),
+            "atypia": np.where(biopsies > 0, rng.integers(0, 2, n), 0.0),
             "density": rng.choice(list("abcd"), n, p=[0.1, 0.4, 0.4, 0.1]),
             "menopausal_status": rng.choice(["pre", "post"], n),
             "bmi": rng.uniform(18, 40, n).round(1),
@@ -81,7 +81,7 @@ def _women(n: int = 60, seed: int = 5) -> pd.DataFrame:
     )
     for name in ("family_history_n", "menarche_age_years", "n_biopsies", "bmi"):
         frame.loc[rng.random(n) < 0.1, name] = np.nan
-    frame.loc[frame["n_biopsies"].isna(), "atypia"] = np.nan
+    frame.loc[(frame["n_biopsies"] != 0) & (rng.random(n) < 0.2), "atypia"] = np.nan
     frame.loc[rng.random(n) < 0.1, ["race_ethnicity", "menopausal_status"]] = None
     return frame
 

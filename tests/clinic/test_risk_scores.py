@@ -112,7 +112,7 @@ class TestOracle:
 
     def test_the_distribution_is_that_of_the_column(self, women, write):
         scores = score_women(read_women(write(women)))
-        rows = distribution(scores).set_index("span")
+        rows = pd.DataFrame(distribution(scores)).set_index("span")
         for span, cut in (("5y", 0.0167), ("5y", 0.03), ("to_90", 0.2)):
             risk = scores.table[f"risk_{span}_gail"]
             assert rows.loc[span, f"share_at_{cut:g}"] == (risk >= cut).mean()

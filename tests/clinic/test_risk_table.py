@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mammolab.clinic.risk_scores import score_women
 from mammolab.clinic.risk_table import OPTIONAL, read_women
+from mammolab.risk.gail import COLUMNS as GAIL_COLUMNS
 
 HAND = pd.DataFrame(
     {
@@ -47,7 +49,7 @@ class TestReading:
                 "n_births": [2.0, 0.0, 0.0],
                 "age_first_birth_years": [26.0, nan, nan],
                 "n_biopsies": [0.0, 1.0, nan],
-                "atypia": [nan, 1.0, nan],
+                "atypia": [0.0, 1.0, nan],  # no biopsy found none
             }
         )
         pd.testing.assert_frame_equal(women.frame, expected)
@@ -89,6 +91,7 @@ class TestReading:
         assert read.absent == ("bmi",) and read.frame["bmi"].isna().all()
         assert read.unused == ("menopausal_status", "image_risk", "site")
         assert list(read.ids) == ["exam_id", "patient_id"]  # a woman may come twice, an exam not
+        assert read.unit == "exams" and read_women(write(women)).unit == "women"
 
     def test_synthetic_data_say_so(self, women, write):
         assert read_women(write(women.assign(synthetic="yes"))).synthetic
@@ -174,7 +177,8 @@ CELLS = {
 @pytest.mark.parametrize(("column", "value", "rule"), CELLS.values(), ids=CELLS)
 def test_a_cell_that_cannot_be_is_told_and_its_neighbours_stay(women, write, column, value, rule):
     clean = read_women(write(women), OPTIONAL)
-    women["n_births"], women["age_first_birth_years"] = 2.0, 25.0
+    women["n_births"], women["age_first_birth_years"] = 2.0, 25.0  # where 98 cannot be
+    women.loc[7, "n_biopsies"] = 1.0  # where atypia can be unknown
     women[column] = women[column].astype(object)
     women.loc[7, column] = value
     path = write(women)
@@ -189,6 +193,29 @@ def test_a_cell_that_cannot_be_is_told_and_its_neighbours_stay(women, write, col
             read.frame.loc[others, column], clean.frame.loc[others, column]
         )
     assert read.clean([column]).sum() == len(women) - 1
+
+
+GARBAGE = (
+    "", "NA", "?", "-", "99", "98", "-1", "0", "1", "3.5", "1e400", "-inf", "0x1A", "True", "yes",
+    "1_000", "1,5", "=1+1", "white", "Chinese", "a", "post", "2020-01-01", "٤٥", "é", "🎀", "x" * 500,
+)  # fmt: skip
+
+
+def test_whatever_stands_in_the_cells_each_woman_has_a_risk_or_a_problem(women, write):
+    rng = np.random.default_rng(4)
+    large = pd.concat([women.astype(object)] * 20, ignore_index=True)
+    large["exam_id"] = [f"E{k}" for k in range(len(large))]
+    for name in large.columns[1:]:
+        rows = rng.random(len(large)) < 0.1
+        large.loc[rows, name] = rng.choice(GARBAGE, rows.sum())
+    read = read_women(write(large), OPTIONAL)
+    table = score_women(read).table
+    assert table["exam_id"].tolist() == large["exam_id"].tolist()
+    risk = table["risk_5y_gail"]
+    assert ((risk > 0) & (risk < 1) | (risk.isna() & (table["problem"] != ""))).all()
+    assert risk.isna().sum() > 100 and risk.notna().sum() > 100
+    of_gail = read.problems[read.problems["column"].isin(GAIL_COLUMNS)]
+    assert set(np.flatnonzero(risk.isna())) == set(of_gail["position"])
 
 
 def test_problems_come_by_row_and_then_by_column_of_the_file(write):

@@ -98,7 +98,6 @@ def write_files(s: RiskScores, folder: Path) -> None:
 
 
 def _facts(s: RiskScores) -> dict:
-    spread = distribution(s).astype(object).to_dict("records")
     return {
         "mammolab": __version__,
         "file": s.women.file,
@@ -108,7 +107,9 @@ def _facts(s: RiskScores) -> dict:
         "n_rows": len(s.table),
         "n_with_problems": int(s.has_problem.sum()),
         "n_with_imputed_factors": int((s.table["factors_imputed"] != "").sum()),
-        "distribution": [{name: _plain(value) for name, value in row.items()} for row in spread],
+        "distribution": [
+            {name: _plain(value) for name, value in row.items()} for row in distribution(s)
+        ],
         "stand_ins": {one.model: dict(one.stand_ins) for one in s.verdicts if one.stand_ins},
         "trained": None
         if s.trained is None
@@ -121,4 +122,6 @@ def _facts(s: RiskScores) -> dict:
 
 def _plain(value: object) -> object:
     """A value that JSON knows; NaN becomes null."""
-    return None if isinstance(value, float) and np.isnan(value) else value
+    if not isinstance(value, float | np.floating):
+        return value
+    return None if np.isnan(value) else float(value)

@@ -47,14 +47,13 @@ def risk_histogram(
         if not edges[0] < cut < edges[-1]:
             continue
         ax.axvline(cut, color=COLOURS["ink"], linewidth=0.8, linestyle=(0, (3, 2)))
-        text = f" {100 * cut:g}%: {percent((risk >= cut).mean(), 1)} at or above"
-        height = 0.98 - 0.13 * k
-        ax.text(cut, height, text, transform=ax.get_xaxis_transform(), va="top", fontsize=6)
+        text = f" {100 * cut:g}%: {percent((risk >= cut).mean(), 1)} at or above "
+        side = "left" if k else "right"  # of two thresholds, each has its side to itself
+        ax.text(cut, 0.98, text, transform=ax.get_xaxis_transform(), ha=side, va="top", fontsize=6)
     ax.xaxis.set_major_locator(NullLocator())
     ax.set_xticks([tick for tick in TICKS if edges[0] <= tick <= edges[-1]])
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:g}%"))
     ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_ylabel("women")
     return ax
 
 
@@ -77,7 +76,8 @@ def draw_five_year_risk(s: RiskScores) -> Figure | None:
     for ax, one in zip(panels, shown, strict=True):
         risk = one.risks["5y"][one.scored]
         risk_histogram(ax, np.clip(risk, edge_low, None), edges)
-        ax.set_title(f"{one.title}, {len(risk):,} women")
+        ax.set_title(f"{one.title}, {len(risk):,} {s.women.unit}")
+        ax.set_ylabel(s.women.unit)
     panels[-1].set_xlabel("risk of breast cancer within five years")
     if s.women.synthetic:
         figure.suptitle("synthetic data: no clinical finding", x=0.99, ha="right", fontsize=6)

@@ -69,6 +69,12 @@ class Women:
     unused: tuple[str, ...]
     synthetic: bool
 
+    @property
+    def unit(self) -> str:
+        """What a row is: "exams" where a woman has several, else "women"."""
+        by_woman = [self.ids[name] for name in self.ids if name != "exam_id"]
+        return "exams" if any(ids.duplicated().any() for ids in by_woman) else "women"
+
     def clean(self, names: Iterable[str]) -> NDArray[np.bool_]:
         """Women without a mistake in the named columns or their age, shape (n,)."""
         wrong = self.problems["column"].isin([*names, *AGE_COLUMNS])
@@ -104,7 +110,7 @@ def read_women(path: Path, wanted: Sequence[str] = ()) -> Women:
     frame = pd.DataFrame({AGE: reader.age()})
     for one in [*(c for c in GAIL_COLUMNS if c != AGE), *asked]:
         frame[one] = reader.column(one)
-    reader.no_birth(frame)
+    reader.complete(frame)
     known = {*columns.IDS, *AGE_COLUMNS, *frame, "synthetic"}
     return Women(
         file=table.name,
@@ -154,12 +160,11 @@ class _Reader:
 
     def age(self) -> NDArray[np.float64]:
         """Age at the exam: in years where given, else from the dates."""
-        stated = self._numbers(AGE) if AGE in self.cells else np.full(len(self.cells), np.nan)
-        dated = self._age_by_dates()
+        stated, dated = self.column(AGE), self._age_by_dates()
         no_age, no_dates = self._any_blank(AGE), self._any_blank(*DATES)
         age = np.where(no_age, dated, stated)
-        column = AGE if AGE in self.cells else "birth_date"
-        self.complain(column, no_age & no_dates, "is blank: the age is unknown")
+        first = AGE if AGE in self.cells else "birth_date"
+        self.complain(first, no_age & no_dates, "is blank: the age is unknown")
         apart = np.abs(stated - dated) > APART_YEARS
         self.complain(AGE, apart, "is not the age by birth_date and exam_date")
         outside = (age < FIRST_AGE) | (age >= LAST_AGE)
@@ -182,13 +187,14 @@ class _Reader:
             return np.ones(len(self.cells), dtype=bool)
         return (self.cells[list(names)] == "").any(axis=1).to_numpy()
 
-    def no_birth(self, frame: pd.DataFrame) -> None:
-        """Read the published code 98 of the first birth: she has had none."""
-        name = "age_first_birth_years"
-        nulliparous, births = self._coded(name, NULLIPAROUS), frame["n_births"].to_numpy()
-        wrong = nulliparous & (births > 0)
-        self.complain(name, wrong, "means no birth, and n_births says otherwise")
+    def complete(self, frame: pd.DataFrame) -> None:
+        """Fill in what other cells imply: code 98 is no birth, and no biopsy finds no atypia."""
+        name, births = "age_first_birth_years", frame["n_births"].to_numpy()
+        nulliparous = self._coded(name, NULLIPAROUS)
+        self.complain(name, nulliparous & (births > 0), "means no birth, against n_births")
         frame["n_births"] = np.where(nulliparous & np.isnan(births), 0.0, births)
+        no_biopsy = frame["n_biopsies"] == 0
+        frame["atypia"] = frame["atypia"].mask(no_biopsy & frame["atypia"].isna(), 0.0)
 
     def _coded(self, name: str, code: int) -> NDArray[np.bool_]:
         return self._pointed(name).isin([str(code), f"{code}.0"]).to_numpy()

@@ -21,6 +21,7 @@ LEVEL_OF_GROUP = {
 }
 KEYS = {"factors": "risk_factors", "image": "image", "hybrid": "hybrid"}  # of a file's name
 TITLES = {"risk_factors": "Risk factors", "image": "Image", "hybrid": "Hybrid"}
+HISTORY = {*COLUMNS, *OPTIONAL} - {"age_years"}  # a woman of unknown age is not scored
 MADE_HERE = ("image_logit", "factor_score")  # columns that the models make from others
 
 
@@ -61,10 +62,9 @@ class TrainedModels:
         unknown, clean = design.unknown(frame), women.clean(asked)
         known = {name: ~unknown[name].to_numpy() for name in asked}
         within, skipped = self._spans(horizon_years)
+        stand_ins = {name: one for name, one in design.stand_ins().items() if name in HISTORY}
         verdicts = [
-            _verdict(
-                "risk_factors", factors, frame, within["factors"], clean, known, design.stand_ins()
-            )
+            _verdict("risk_factors", factors, frame, within["factors"], clean, known, stand_ins)
         ]
         of_images = [name for name in ("image", "hybrid") if name in self.models]
         if "image_risk" in women.absent:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from mammolab.clinic.risk_scores import PARTED, RiskScores
 
@@ -22,11 +21,10 @@ def thresholds(span: str) -> tuple[float, ...]:
     return {"5y": FIVE_YEAR_THRESHOLDS, "to_90": (LIFETIME_THRESHOLD,)}.get(span, ())
 
 
-def distribution(s: RiskScores) -> pd.DataFrame:
-    """One row a model and projection.
+def distribution(s: RiskScores) -> list[dict]:
+    """Of each model and projection: model, span, n_scored, p10, median, p90, share_at_<threshold>.
 
-    Columns model, span, n_scored, p10, median, p90, and share_at_<threshold>: of the women
-    scored, those at or above it (NaN where the threshold is of another projection).
+    The shares are those of the women scored at or above the threshold; NaN where none is scored.
     """
     rows = []
     for one in s.verdicts:
@@ -38,7 +36,7 @@ def distribution(s: RiskScores) -> pd.DataFrame:
             for cut in thresholds(span):
                 row[f"share_at_{cut:g}"] = (known >= cut).mean() if len(known) else np.nan
             rows.append(row)
-    return pd.DataFrame(rows)
+    return rows
 
 
 def span_in_words(span: str) -> str:
@@ -56,8 +54,9 @@ def summary(s: RiskScores) -> list[str]:
     """A few lines for the terminal."""
     women, gail = s.women, s.verdicts[0]
     n_wrong = int(s.has_problem.sum())
-    counts = f"{len(s.table):,} women, {int(gail.scored.sum()):,} scored, {n_wrong:,} with problems"
-    lines = [f"{women.file}: {counts}{' (problems.csv)' if n_wrong else ''}"]
+    counts = f"{len(s.table):,} {women.unit}, {int(gail.scored.sum()):,} scored"
+    listed = " (problems.csv)" if n_wrong else ""
+    lines = [f"{women.file}: {counts}, {n_wrong:,} with problems{listed}"]
     for one in women.problems.head(PROBLEMS_SHOWN).itertuples():
         lines.append(f"  row {one.row}: {one.problem}")
     if len(women.problems) > PROBLEMS_SHOWN:
@@ -65,8 +64,9 @@ def summary(s: RiskScores) -> list[str]:
     lines += _unknown_factors(s)
     lines += _distributions(s)
     lines += [f"skipped: {one}" for one in s.skipped]
-    if women.absent:
-        lines.append(f"columns not in the table, so unknown: {', '.join(women.absent)}")
+    absent = [name for name in women.absent if name != "image_risk"]
+    if absent:
+        lines.append(f"columns not in the table, so unknown: {', '.join(absent)}")
     if women.unused:
         shown = ", ".join(women.unused[:6]) + ", ..." * (len(women.unused) > 6)
         lines.append(f"columns not used: {shown}")
@@ -96,7 +96,7 @@ def _distributions(s: RiskScores) -> list[str]:
     """One line a model and projection."""
     titles = {one.model: one.title for one in s.verdicts}
     lines = []
-    for row in distribution(s).to_dict("records"):
+    for row in distribution(s):
         if not row["n_scored"]:
             continue
         said = (
