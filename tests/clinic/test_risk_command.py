@@ -221,7 +221,9 @@ OPTIONS = {
     "no models there": (
         lambda f, m: ["--out", f / "out", "--models", f], ["factors.json", "09_risk"],
     ),
-    "no such run": (lambda f, m: ["--out", f / "out", "--run", "dmeo"], ["no run", "'dmeo'"]),
+    "no run yet": (
+        lambda f, m: ["--out", f / "out", "--run", "demo"], ["--run demo: no run", "09_risk"],
+    ),
     "run and models": (
         lambda f, m: ["--out", f / "out", "--run", "demo", "--models", m], ["not both"],
     ),
@@ -232,7 +234,10 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize(("options", "words"), OPTIONS.values(), ids=OPTIONS)
-def test_an_option_that_cannot_be(women, write, tmp_path, models_folder, command, options, words):
+def test_an_option_that_cannot_be(
+    women, write, tmp_path, models_folder, monkeypatch, command, options, words
+):
+    monkeypatch.setenv("MAMMOLAB_ROOT", str(tmp_path))  # where no run is
     code, said, wrong = command(write(women), *options(tmp_path, models_folder))
     assert (code, said) == (2, "") and wrong.count("\n") == 1
     for word in words:

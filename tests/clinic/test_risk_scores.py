@@ -25,6 +25,7 @@ HAND = pd.DataFrame(
     ],
     columns=["exam_id", *COLUMNS],
 )
+REFUSED = "the published tool refuses the record, read here as "
 ASKED = "age_years; race_ethnicity; family_history_n"
 
 
@@ -61,7 +62,8 @@ class TestByHand:
         assert table["gail_group"].tolist() == [
             "white", "white", "black", "hispanic_us_born", "native_american_or_unknown", "",
         ]  # fmt: skip
-        odd = "atypia without a biopsy: not applicable; "
+        odd = "the published tool refuses the record, read here as atypia without a biopsy: "
+        odd += "not applicable; "
         odd += "race_ethnicity unknown: numbers of White women; the projection stops at age 90"
         assert table["note"].tolist() == [
             "",
@@ -73,6 +75,31 @@ class TestByHand:
         ]
         assert (table["problem"] != "").tolist() == [False] * 5 + [True]
         assert table["problem"].iloc[5].startswith("age_years '19' is not from 20 to below 90")
+
+    @pytest.mark.parametrize(
+        ("cells", "note"),
+        [
+            ({"age_first_birth_years": 44}, REFUSED + "first birth after the exam: nulliparous"),
+            (
+                {"age_first_birth_years": 44, "race_ethnicity": "black"},
+                "first birth after the exam",
+            ),
+            ({"age_first_birth_years": 11}, REFUSED + "first birth before menarche: unknown"),
+            (
+                {"age_years": 24, "menarche_age_years": 25, "age_first_birth_years": ""},
+                REFUSED + "menarche after the exam: unknown",
+            ),
+            ({"n_biopsies": 0, "atypia": 1}, REFUSED + "atypia without a biopsy: not applicable"),
+            ({"n_biopsies": 0, "atypia": 0}, ""),
+            ({"n_births": 0}, "a first birth, and n_births 0: nulliparous"),
+            ({"n_births": "", "age_first_birth_years": 98}, ""),
+            ({"age_first_birth_years": 99}, ""),
+        ],
+    )
+    def test_what_the_published_tool_refuses_is_said(self, write, cells, note):
+        table = score_women(read_women(write(HAND.head(1).assign(**cells)))).table
+        assert table["note"].iloc[0].startswith(note) and bool(note) == bool(table["note"].iloc[0])
+        assert 0 < table["risk_5y_gail"].iloc[0] < 1
 
     def test_a_stand_in_has_the_risk_of_its_level(self, write):
         """What factors_imputed says stood in gives the same risk when it is written."""

@@ -132,6 +132,11 @@ def load_models(run: str | None, folder: Path | None) -> TrainedModels | None:
         folder = RunPaths(build / run).model("risk")
         if not (folder / "factors.json").is_file():
             runs = sorted(one.parents[2].name for one in build.glob("*/models/risk/factors.json"))
+            if not runs:
+                raise InputError(
+                    f"--run {run}: no run under build/ has risk models yet; ./run_all.sh 09_risk "
+                    "makes those of demo"
+                )
             raise unknown_name("run with risk models under build/", run, runs)
     folder = Path(folder)
     if not (folder / "factors.json").is_file():

@@ -14,12 +14,14 @@ from mammolab.risk.gail import (
     COLUMNS,
     FIRST_AGE,
     LAST_AGE,
+    NULLIPAROUS,
     UNKNOWN,
     absolute_risk,
     constants,
     published_codes,
 )
 
+REFUSED = "the published tool refuses the record, read here as "
 FIVE_YEARS = 5.0  # the horizon of the guidelines' thresholds
 # What the published code "unknown" amounts to: the lowest level of the factor. Unknown atypia has
 # a level of its own, and the numbers of "native American or unknown" are those of White women.
@@ -112,8 +114,28 @@ def gail_verdict(women: Women, horizon_years: float) -> tuple[Verdict, pd.DataFr
         {name: spread(rows, scored, False) for name, rows in missing.items()},
         GAIL_STAND_INS,
     )
+    refused = _refused(frame, codes)
+    codes.loc[refused, "note"] = REFUSED + codes.loc[refused, "note"]
     told = codes[["group", "note"]].reindex(women.frame.index, fill_value="")
     return verdict, told
+
+
+def _refused(frame: pd.DataFrame, codes: pd.DataFrame) -> NDArray[np.bool_]:
+    """Whether the published tool, given the records as they stand, refuses to score them."""
+    age = codes["age_years"].to_numpy()
+    births, atypia = frame["age_first_birth_years"], frame["atypia"]
+    biopsied = (codes["n_biopsies"] > 0) & (codes["n_biopsies"] != UNKNOWN)
+    risk = absolute_risk(
+        age,
+        np.minimum(age + FIVE_YEARS, LAST_AGE),
+        codes["group"],
+        codes["n_biopsies"],
+        atypia.where(biopsied | (atypia == 1)).fillna(UNKNOWN),
+        frame["menarche_age_years"].fillna(UNKNOWN),
+        births.where(births.notna(), np.where(frame["n_births"] == 0, NULLIPAROUS, UNKNOWN)),
+        codes["n_relatives"],
+    )
+    return np.isnan(risk)
 
 
 def spread(values, scored: NDArray[np.bool_], rest) -> NDArray:
