@@ -171,7 +171,9 @@ SPOILT = {
         lambda t: t.drop(columns="exam_id").assign(woman_id=["A", "A", *t["exam_id"][2:]]),
         ["woman_id repeats an id", "woman A"],
     ),
-    "id blank": (lambda t: t.assign(exam_id=["", *t["exam_id"][1:]]), ["exam_id is blank", "row 2"]),
+    "id blank": (
+        lambda t: t.assign(exam_id=["", *t["exam_id"][1:]]), ["exam_id is blank", "row 2"],
+    ),
     "synthetic perhaps": (lambda t: t.assign(synthetic="perhaps"), ["synthetic", "'perhaps'"]),
     "no rows": (lambda t: t.head(0), ["no rows"]),
 }  # fmt: skip

@@ -92,14 +92,14 @@ class TrainedModels:
             for years in every.values():
                 if years > longest:
                     skipped.append(
-                        f"{KEYS[name]} at {years:g} years: it was trained on {longest:.1f} years of "
-                        "follow-up"
+                        f"{KEYS[name]} at {years:g} years: it was trained on {longest:.1f} years "
+                        "of follow-up"
                     )
         return within, skipped
 
 
 def _verdict(model, fitted, frame, years, clean, known, stand_ins, can=True) -> Verdict:
-    """Score the women that are clean and `can` be scored; of the clean ones tell what is missing."""
+    """Score the women that are clean and `can` be; tell what the clean ones lack."""
     scored = clean & can
     return Verdict(
         model,
