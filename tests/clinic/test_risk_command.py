@@ -165,11 +165,11 @@ SPOILT = {
     ),
     "id twice": (
         lambda t: t.assign(exam_id=["A", "A", *t["exam_id"][2:]]),
-        ["exam_id repeats an id", "2 of 60", "row 2", "exam A"],
+        ["exam_id repeats an exam", "2 of 60", "row 2", "exam A"],
     ),
     "woman twice": (
         lambda t: t.drop(columns="exam_id").assign(woman_id=["A", "A", *t["exam_id"][2:]]),
-        ["woman_id repeats an id", "woman A"],
+        ["woman_id repeats a woman", "woman A"],
     ),
     "id blank": (
         lambda t: t.assign(exam_id=["", *t["exam_id"][1:]]), ["exam_id is blank", "row 2"],

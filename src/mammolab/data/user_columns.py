@@ -63,7 +63,9 @@ def row_ids(table: RawTable) -> pd.Series:
     column = id_column(table)
     values = ids(table, column)
     again = values.duplicated(keep=False)
-    refuse(table, again, column, "repeats an id", "every id once, in one row")
+    kind = column.removesuffix("_id")
+    an = "an" if kind == "exam" else "a"
+    refuse(table, again, column, f"repeats {an} {kind}", f"every {kind} once, in one row")
     return values
 
 
