@@ -153,7 +153,8 @@ def risk(
       n_births
       age_first_birth_years  98: no birth
       n_biopsies
-      atypia                 atypical hyperplasia in a biopsy: 0 or 1
+      atypia                 atypical hyperplasia in a biopsy: 0 or 1; 0 without a biopsy (Gail
+                             takes a blank for that too, a trained model for unknown)
 
     \b
     Columns for the trained models:

@@ -81,7 +81,7 @@ def _women(n: int = 60, seed: int = 5) -> pd.DataFrame:
     )
     for name in ("family_history_n", "menarche_age_years", "n_biopsies", "bmi"):
         frame.loc[rng.random(n) < 0.1, name] = np.nan
-    frame.loc[(frame["n_biopsies"] != 0) & (rng.random(n) < 0.2), "atypia"] = np.nan
+    frame.loc[rng.random(n) < 0.2, "atypia"] = np.nan
     frame.loc[rng.random(n) < 0.1, ["race_ethnicity", "menopausal_status"]] = None
     return frame
 

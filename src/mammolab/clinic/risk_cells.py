@@ -102,13 +102,11 @@ class CellReader:
         return (self.cells[list(names)] == "").any(axis=1).to_numpy()
 
     def complete(self, frame: pd.DataFrame) -> None:
-        """Fill in what other cells imply: code 98 is no birth, and no biopsy finds no atypia."""
+        """Fill in what code 98 of the first birth implies: she has had none."""
         name, births = "age_first_birth_years", frame["n_births"].to_numpy()
         nulliparous = self._coded(name, NULLIPAROUS)
         self.complain(name, nulliparous & (births > 0), "means no birth, against n_births")
         frame["n_births"] = np.where(nulliparous & np.isnan(births), 0.0, births)
-        no_biopsy = frame["n_biopsies"] == 0
-        frame["atypia"] = frame["atypia"].mask(no_biopsy & frame["atypia"].isna(), 0.0)
 
     def _coded(self, name: str, code: int) -> NDArray[np.bool_]:
         return self._pointed(name).isin([str(code), f"{code}.0"]).to_numpy()

@@ -38,7 +38,7 @@ def risk_example_rows() -> list[tuple]:
                 births,
                 17 + int(19 * _even("first", k)) if births else "",
                 biopsies,
-                int(_even("atypia", k) < 0.1) if biopsies else "",
+                int(_even("atypia", k) < 0.1) if biopsies else 0,
                 _choose(DENSITIES, _even("density", k)),
                 "post" if age > 51 else "pre",
                 "" if _even("unknown", k) > 0.9 else f"{19 + 19 * _even('bmi', k) ** 2:.1f}",
