@@ -67,7 +67,7 @@ def parts(path: Path, out: Path) -> dict[str, float]:
     """Seconds of each part, in this process."""
     start = time.perf_counter()
     from mammolab.clinic.analysis import analyse
-    from mammolab.clinic.command import write_folder
+    from mammolab.clinic.command import write_files
     from mammolab.clinic.scores import read_scores
     from mammolab.clinic.settings import Settings
 
@@ -77,7 +77,7 @@ def parts(path: Path, out: Path) -> dict[str, float]:
     analysis = analyse(scores, Settings())
     analysed = time.perf_counter()
     out.mkdir()
-    write_folder(analysis, out)
+    write_files(analysis, out)
     return {
         "import_s": imported - start,
         "read_s": read - imported,

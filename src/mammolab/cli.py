@@ -1,4 +1,7 @@
-"""The command line: `mammolab run`, `figures`, `world`, `triage`. Heavy imports wait until needed."""
+"""The command line: `mammolab run`, `figures`, `world`, and those of cli_tables.
+
+Heavy imports wait until needed.
+"""
 
 import importlib.util
 import json
@@ -14,6 +17,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from mammolab import cli_tables
 from mammolab.errors import InputError, unknown_name
 from mammolab.files import write_whole
 from mammolab.paths import RunPaths, repository_root
@@ -255,106 +259,8 @@ def world(
     export_world(request, out, processes, partial(print, flush=True))
 
 
-@app.command()
-def triage(
-    scores: Annotated[
-        Path | None, typer.Argument(metavar="SCORES", help="Table of scores: CSV, or *.parquet.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder: new, empty, or an earlier output.")
-    ] = None,
-    rule: Annotated[
-        str,
-        typer.Option("--rule", help="certified, minimum or mean_of_bootstrap_minima."),
-    ] = "certified",
-    target_sensitivity: Annotated[
-        float, typer.Option(help="Share of caught cancers that 'certified' promises to keep.")
-    ] = 0.95,
-    confidence: Annotated[float, typer.Option(help="Of that promise.")] = 0.95,
-    margin: Annotated[float, typer.Option(help="Loss of sensitivity held acceptable.")] = 0.05,
-    calibrator: Annotated[
-        str, typer.Option(help="platt, isotonic, beta, temperature or raw.")
-    ] = "platt",
-    subgroups: Annotated[
-        str | None,
-        typer.Option(metavar="A,B", help="Columns to report by, or none; see below."),
-    ] = None,
-    lower_is_suspicious: Annotated[
-        bool, typer.Option("--lower-is-suspicious", help="A low score means cancer.")
-    ] = False,
-    synthetic: Annotated[
-        bool, typer.Option("--synthetic", help="Mark the report as made from synthetic data.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Of the patient bootstrap.")] = 2019,
-    replicates: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 2000,
-    example: Annotated[
-        Path | None,
-        typer.Option("--example", metavar="FILE", help="Write an example table and stop."),
-    ] = None,
-) -> None:
-    """Calibrate, threshold and simulate on your own scores; nothing is trained.
-
-    One row an exam. On one half of the women (dev) the scores are calibrated and a threshold is
-    chosen from the cancers that readers caught; on the other half (test) the readers' decisions
-    are replayed with the exams below it left unread. The folder gets report.pdf (two pages),
-    figures, calibrator, threshold, certificate and tables.
-
-    \b
-    Columns needed:
-      patient_id  text; all exams of a woman fall on one side of the split
-      exam_id     text, each once
-      score       a number, higher is more suspicious (else --lower-is-suspicious)
-      cancer      cancer within the outcome window, such as a year: 0 or 1
-
-    \b
-    Columns used where they are there:
-      recall      the readers' decision: 0 or 1; without it only the score is judged
-      birads      stands in where recall is absent or blank: 0, 3, 4, 5 recalled, 1, 2 not;
-                  where the two differ recall is followed, and the report says so
-      weight      1 over the probability that the exam was sampled; 0 leaves it out
-      split       dev or test; else a hash of patient_id halves the women
-      age_band, race_ethnicity, density, device, site
-                  subgroups; --subgroups names others instead, "none" uses none
-      synthetic   1 where the data are made up; the report is then marked
-
-    \b
-    Any other column is left alone, and named. Flags may also read true, false, yes, no.
-    Columns are parted by commas, semicolons, tabs or bars.
-
-    \b
-    Rules for the threshold:
-      certified   the highest that keeps the target with the stated confidence (exact binomial
-                  bound); 95% at 95% takes 59 caught cancers in dev
-      minimum     the lowest caught cancer of dev: promises what their number allows
-      mean_of_bootstrap_minima
-                  as published; it lies higher, and its promise is only nominal
-
-    \b
-    Examples:
-      mammolab triage --example scores.csv
-      mammolab triage scores.csv --out triage
-      mammolab triage scores.csv --out triage --subgroups density,vendor --target-sensitivity 0.98
-      mammolab triage scores.parquet --out triage --rule minimum --calibrator isotonic
-    """
-    from mammolab.clinic.settings import Settings
-
-    if example is not None:
-        from mammolab.clinic.example import write_example
-
-        write_example(example)
-        print(f"written: {example}, made by formula; try: mammolab triage {example} --out triage")
-        return
-    if scores is None or out is None:
-        raise InputError(
-            "triage needs a table and a folder: mammolab triage SCORES.csv --out DIR (the form of "
-            "the table: mammolab triage --help, or --example FILE)"
-        )
-    settings = Settings(rule, target_sensitivity, confidence, margin, calibrator, seed, replicates)
-    from mammolab.clinic.command import TriageRequest
-    from mammolab.clinic.command import triage as triage_scores
-
-    request = TriageRequest(scores, settings, subgroups, lower_is_suspicious, synthetic)
-    triage_scores(request, out)
+app.command()(cli_tables.triage)
+app.command()(cli_tables.risk)
 
 
 def main() -> None:

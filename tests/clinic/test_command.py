@@ -216,7 +216,7 @@ def test_the_example_can_be_written_and_used(tmp_path, monkeypatch, capsys):
     record = json.loads((out / "triage.json").read_text())
     assert record["synthetic"] and record["subgroups"] == ["density", "device"]
     with pytest.raises(InputError, match="is there already"):
-        write_example(path)
+        write_example(path, example_rows())
 
 
 def test_the_example_is_marked_row_by_row():

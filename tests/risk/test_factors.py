@@ -169,6 +169,19 @@ class TestImputation:
         childless = one.assign(n_births=0.0, age_first_birth_years=np.nan)
         assert model.predict(future, 5.0)[0] == model.predict(childless, 5.0)[0]
 
+    def test_a_category_unknown_only_here_is_at_the_average_of_train(self, train, model):
+        """No training exam lacked density: a gap has no level, and is not the reference either."""
+        design, two = model.design, train[0].head(2)
+        gap = two.assign(density=[None, two["density"].iloc[1]])
+        of_density = [name.startswith("density ") for name in design.names]
+        assert (design.columns(gap)[0, of_density] == 0).all() and any(of_density)
+        np.testing.assert_array_equal(design.columns(gap)[1], design.columns(two)[1])
+        assert design.unknown(gap)["density"].tolist() == [True, False]
+        stand_ins = design.stand_ins()
+        assert stand_ins["density"] == "the average of train"
+        assert "race_ethnicity" not in stand_ins  # unknown race has a level of its own here
+        assert stand_ins["menarche_age_years"] == f"{design.fills['menarche_age_years']:g}"
+
 
 class TestHorizonsAndFiles:
     def test_risk_grows_with_the_horizon(self, train, model):

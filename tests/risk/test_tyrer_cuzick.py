@@ -151,7 +151,7 @@ def test_real_scores_take_its_place(tmp_path):
         ("exam_id,risk_5y\nE1,\n", "risk_5y is blank"),
         ("exam_id,risk_5y\nE1,x\n", "is no number"),
         ("exam_id,risk_5y\nE1,.1\nE1,.2\n", "repeats an exam"),
-        ("exam_id,risk_5y\n", "no exam"),
+        ("exam_id,risk_5y\n", "no rows"),
     ],
 )
 def test_bad_scores_are_one_sentence(tmp_path, text, message):

@@ -1,1 +1,1 @@
-"""`mammolab triage`: a hospital's own scores, calibrated, cut and tried on its own record."""
+"""`mammolab triage` and `mammolab risk`: a hospital's own tables, read, analysed, reported."""

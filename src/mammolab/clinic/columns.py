@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
 
-import numpy as np
 import pandas as pd
 
-from mammolab.clinic.reading import DECIMAL_COMMA, RawTable, brief
-from mammolab.data.tables import FLAGS
+from mammolab.data.user_columns import YES_NO, mapped, numbers, refuse
+from mammolab.data.user_table import RawTable, brief
 from mammolab.errors import InputError
 from mammolab.evaluate.subgroups import UNKNOWN
 
@@ -17,38 +15,12 @@ REQUIRED = ("patient_id", "exam_id", "score", "cancer")
 OPTIONAL = ("recall", "birads", "weight", "split", "synthetic")
 KNOWN_SUBGROUPS = ("age_band", "race_ethnicity", "density", "device", "site")
 SPLITS = ("dev", "test")
-YES_NO = FLAGS | {"no": False, "yes": True}
 # The audit of screening counts a recall as positive (ACR BI-RADS, 5th edition, follow-up and
 # outcome monitoring): further imaging (0), and what a recall may end in without a normal exam.
 BIRADS = {"0": True, "1": False, "2": False, "3": True, "4": True, "5": True}
 BIRADS |= {f"4{letter}": True for letter in "abc"}
 KNOWN_CANCER = "6"
 MOST_LEVELS = 30  # of a subgroup column; what has more is a number or an id (assumption)
-ROWS_SHOWN = 5
-_CLOSE = 0.6  # likeness of two names, 0 to 1, from which one is offered for the other (assumption)
-
-
-def check_columns(table: RawTable) -> None:
-    """Stop when a required column is missing, offering the name most like it.
-
-    Raises
-    ------
-    InputError
-    """
-    present = list(table.cells.columns)
-    missing = [name for name in REQUIRED if name not in present]
-    if not missing:
-        return
-    by_plain = {_plain(name): name for name in present if name not in REQUIRED}
-    told = []
-    for name in missing:
-        near = difflib.get_close_matches(_plain(name), by_plain, n=1, cutoff=_CLOSE)
-        told.append(name + "".join(f" (rename {brief(by_plain[one])}?)" for one in near))
-    shown = ", ".join(brief(name, 24) for name in present[:12]) + ", ..." * (len(present) > 12)
-    raise InputError(
-        f"{table.name} lacks the column(s) {', '.join(told)}; it has {shown}; needed: "
-        f"{', '.join(REQUIRED)}"
-    )
 
 
 def subgroup_names(table: RawTable, asked: str | None) -> tuple[str, ...]:
@@ -75,48 +47,6 @@ def subgroup_names(table: RawTable, asked: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(wanted))
 
 
-def ids(table: RawTable, column: str) -> pd.Series:
-    """Ids as text, none blank."""
-    values = table.cells[column]
-    refuse(table, values == "", column, "is blank", "every exam needs one")
-    return values
-
-
-def exam_ids(table: RawTable) -> pd.Series:
-    """As `ids`, each once."""
-    values = ids(table, "exam_id")
-    again = values.duplicated(keep=False)
-    refuse(table, again, "exam_id", "repeats an exam", "every exam once, in one row")
-    return values
-
-
-def numbers(table: RawTable, column: str, unless_known: str) -> pd.Series:
-    """A column of finite numbers; decimal commas are read where they do not part the columns."""
-    text = table.cells[column]
-    refuse(table, text == "", column, "is blank", f"a number; {unless_known}")
-    comma = text.map(lambda one: DECIMAL_COMMA.fullmatch(one) is not None)
-    if comma.any():
-        if not table.decimal_comma:
-            refuse(table, comma, column, "has decimal commas", "decimal points, as in 0.73")
-        refuse(
-            table, text.str.contains(".", regex=False), column,
-            "mixes decimal points with commas", "one of the two throughout",
-        )  # fmt: skip
-        text = text.str.replace(",", ".", regex=False)
-    values = pd.to_numeric(text, errors="coerce").astype(float)
-    refuse(table, values.isna(), column, "is no number", "numbers such as 0.73")
-    refuse(table, np.isinf(values), column, "is infinite", "finite numbers")
-    return values
-
-
-def flags(table: RawTable, column: str, unless_known: str) -> pd.Series:
-    """A column of yes and no, none blank."""
-    text = table.cells[column]
-    valid = f"0, 1, false, true, no, yes; {unless_known}"
-    refuse(table, text == "", column, "is blank", valid)
-    return _mapped(table, column, text, YES_NO, valid).astype(bool)
-
-
 def recall(table: RawTable) -> tuple[pd.Series | None, str, int, int]:
     """What readers decided, where from, how many BI-RADS contradict it, how many blanks they fill.
 
@@ -131,7 +61,7 @@ def recall(table: RawTable) -> tuple[pd.Series | None, str, int, int]:
             table, text == KNOWN_CANCER, "birads", "is 6, a cancer known before the exam",
             "0 to 5; leave such exams out",
         )  # fmt: skip
-        positive = _mapped(table, "birads", text, BIRADS, "0, 1, 2, 3, 4, 4A, 4B, 4C, 5")
+        positive = mapped(table, "birads", text, BIRADS, "0, 1, 2, 3, 4, 4A, 4B, 4C, 5")
     if "recall" not in cells:
         if positive is None:
             return None, "", 0, 0
@@ -139,7 +69,7 @@ def recall(table: RawTable) -> tuple[pd.Series | None, str, int, int]:
         return positive.astype(bool), "birads", 0, 0
     text = cells["recall"]
     valid = "0, 1, false, true, no, yes; without readers drop the column"
-    decided = _mapped(table, "recall", text, YES_NO, valid)
+    decided = mapped(table, "recall", text, YES_NO, valid)
     if positive is not None:
         conflicts = decided.notna() & positive.notna() & (decided != positive)
         filled = decided.isna() & positive.notna()
@@ -195,51 +125,3 @@ def levels(table: RawTable, column: str) -> pd.Series:
             f"subgroup at most {MOST_LEVELS}: write bands, or name others in --subgroups"
         )
     return text.where(text != "", UNKNOWN)
-
-
-def refuse(table: RawTable, wrong: pd.Series, column: str, problem: str, valid: str) -> None:
-    """Stop with one sentence when any row is wrong.
-
-    Parameters
-    ----------
-    wrong : Series of bool
-        Aligned with the table.
-
-    Raises
-    ------
-    InputError
-        File, column, what is wrong, how many rows, the first of them with their exams, and what
-        is valid.
-    """
-    at = np.flatnonzero(wrong.to_numpy(dtype=bool))
-    if not len(at):
-        return
-    cells = table.cells
-    shown = []
-    for k in at[:ROWS_SHOWN]:
-        exam = cells["exam_id"].iloc[k]
-        shown.append(f"row {cells.index[k]}" + (f" (exam {brief(exam, 24)})" if exam else ""))
-    dots = ", ..." if len(at) > ROWS_SHOWN else ""
-    value = brief(cells[column].iloc[at[0]], 24)
-    quoted = f", such as '{value}'," if value else ""
-    raise InputError(
-        f"{table.name}: column {brief(column)} {problem}{quoted} in {len(at):,} of "
-        f"{len(cells):,} rows: {', '.join(shown)}{dots}; valid: {valid}"
-    )
-
-
-def _mapped(
-    table: RawTable, column: str, text: pd.Series, meaning: Mapping[str, bool], valid: str
-) -> pd.Series:
-    """The meaning of each cell, missing where blank."""
-    found = text.str.lower().map(dict(meaning)).astype(object)
-    refuse(table, found.isna() & (text != ""), column, "is not understood", valid)
-    return found.where(found.notna(), None)
-
-
-def _plain(name: str) -> str:
-    return "".join(_letters(name.lower()))
-
-
-def _letters(name: str) -> Iterable[str]:
-    return (letter for letter in name if letter.isalnum())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import NormalDist
 
@@ -55,8 +56,14 @@ def example_rows() -> list[tuple]:
     return rows
 
 
-def write_example(path: Path) -> None:
-    """Write the example as CSV.
+def write_example(path: Path, rows: Sequence[tuple]) -> None:
+    """Write an example as CSV.
+
+    Parameters
+    ----------
+    path : Path
+    rows : sequence of tuple
+        The header first.
 
     Raises
     ------
@@ -67,7 +74,7 @@ def write_example(path: Path) -> None:
     if path.exists():
         raise InputError(f"{path} is there already: choose another name for the example")
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(example_rows())
+    csv.writer(text, lineterminator="\n").writerows(rows)
     try:
         write_whole(path, lambda temporary: temporary.write_text(text.getvalue(), "utf-8"))
     except OSError as error:

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from mammolab.clinic import columns
-from mammolab.clinic.reading import RawTable, read_table
+from mammolab.data import user_columns
 from mammolab.data.splits import assign_split
+from mammolab.data.user_table import RawTable, read_table
 from mammolab.errors import InputError
 from mammolab.evaluate.delong import auc_estimate
 
@@ -88,7 +89,7 @@ def read_scores(
     Parameters
     ----------
     path : Path
-        CSV, or Parquet by its suffix (`reading.read_table`).
+        CSV, or Parquet by its suffix (`data.user_table.read_table`).
     subgroups : str, optional
         Columns with commas between, or "none". When not given: those of
         `columns.KNOWN_SUBGROUPS` that the file has; no other column is used.
@@ -107,14 +108,14 @@ def read_scores(
         One sentence with the file, the column, how many rows, the first exams and what is valid.
     """
     table = read_table(path)
-    columns.check_columns(table)
+    user_columns.check_columns(table, columns.REQUIRED)
     names = columns.subgroup_names(table, subgroups)
     recall, recall_from, n_conflicts, n_from_birads = columns.recall(table)
     read = {
-        "patient_id": columns.ids(table, "patient_id"),
-        "exam_id": columns.exam_ids(table),
-        "score": columns.numbers(table, "score", "leave out exams without one"),
-        "cancer": columns.flags(table, "cancer", "leave out exams of unknown outcome"),
+        "patient_id": user_columns.ids(table, "patient_id"),
+        "exam_id": user_columns.row_ids(table),
+        "score": user_columns.numbers(table, "score", "leave out exams without one"),
+        "cancer": user_columns.flags(table, "cancer", "leave out exams of unknown outcome"),
         "recall": recall,
         "weight": columns.weights(table),
         "split": columns.split(table),
@@ -144,14 +145,8 @@ def read_scores(
         split_from="column" if "split" in table.cells else "hash",
         subgroups=names,
         unused=tuple(name for name in table.cells if name not in used),
-        synthetic=_says_synthetic(table),
+        synthetic=user_columns.says_synthetic(table),
     )
-
-
-def _says_synthetic(table: RawTable) -> bool:
-    if "synthetic" not in table.cells:
-        return False
-    return bool(columns.flags(table, "synthetic", "drop the column if the data are real").any())
 
 
 def _check_classes(table: RawTable, exams: pd.DataFrame) -> None:

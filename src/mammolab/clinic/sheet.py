@@ -14,7 +14,7 @@ from mammolab import __version__
 from mammolab.clinic import tables, words
 from mammolab.clinic.analysis import Analysis, Calibration
 from mammolab.clinic.figures import shown_levels
-from mammolab.clinic.reading import brief
+from mammolab.data.user_table import brief
 from mammolab.errors import InputError
 from mammolab.files import write_json
 

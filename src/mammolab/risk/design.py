@@ -120,6 +120,9 @@ class Design:
     def columns(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return the standardised model columns of any table, shape (n, n_columns).
 
+        A category that was never unknown in train has no level for it: where it is unknown here,
+        its columns are at their training mean.
+
         Raises
         ------
         InputError
@@ -127,7 +130,29 @@ class Design:
         """
         require_columns(frame, [factor.column for factor in self.factors], "The risk-factor model")
         raw = _expand(frame, self.factors, self.fills)[list(self.names)].to_numpy(float)
-        return (raw - np.array(self.means)) / np.array(self.scales)
+        standardised = (raw - np.array(self.means)) / np.array(self.scales)
+        for factor in self.factors:
+            if factor.levels and f"{factor.column} unknown" not in self.names:
+                its = [name.startswith(f"{factor.column} ") for name in self.names]
+                standardised[np.ix_(_unknown(frame, factor), its)] = 0.0
+        return standardised
+
+    def unknown(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Tell which factor of which row is unknown: bool, one column a factor."""
+        return pd.DataFrame(
+            {factor.column: _unknown(frame, factor) for factor in self.factors}, index=frame.index
+        )
+
+    def stand_ins(self) -> dict[str, str]:
+        """What the model takes a factor for where it is unknown, in words, by column.
+
+        A category with a level "unknown" of its own needs nothing to stand in and is left out.
+        """
+        words = {column: f"{fill:g}" for column, fill in self.fills.items()}
+        for factor in self.factors:
+            if factor.levels and f"{factor.column} unknown" not in self.names:
+                words[factor.column] = "the average of train"
+        return words
 
     def known(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
         """Flag the values of `columns` that the table holds and no fill stands for, same shape."""

@@ -21,9 +21,9 @@ UNKNOWN = 99
 NULLIPAROUS = 98
 HYPERPLASIA_RISK = {0: 0.93, 1: 1.82, UNKNOWN: 1.0}
 
-# Our record does not say where a Hispanic woman was born or which Asian group a woman belongs to.
-# "other" and missing take the published code "native American or unknown", whose numbers are
-# those of White women.
+# Our record does not say where a Hispanic woman was born or which Asian group a woman belongs to;
+# a table that does gives the published group itself, a key of `constants()`. "other" and missing
+# take the published code "native American or unknown", whose numbers are those of White women.
 GROUP_OF_RACE = {
     "white": "white",
     "black": "black",
@@ -60,6 +60,11 @@ def constants() -> dict[str, dict[str, list[float]]]:
     return json.loads(text)["groups"]
 
 
+def races() -> tuple[str, ...]:
+    """Return what race_ethnicity may hold: our levels, then the published groups beyond them."""
+    return (*GROUP_OF_RACE, *(name for name in constants() if name not in GROUP_OF_RACE))
+
+
 def gail_risk(frame: pd.DataFrame, horizon_years: float = 5.0) -> NDArray[np.float64]:
     """Estimate each woman's absolute risk of invasive breast cancer within the horizon.
 
@@ -80,8 +85,8 @@ def gail_risk(frame: pd.DataFrame, horizon_years: float = 5.0) -> NDArray[np.flo
     Raises
     ------
     InputError
-        If a column is missing, an age is not in [20, 90), or a race is not one of ours; the
-        message shows the first exam ids.
+        If a column is missing, an age is not in [20, 90), or a race is neither one of ours nor a
+        published group; the message shows the first exam ids.
 
     References
     ----------
@@ -110,8 +115,11 @@ def published_codes(frame: pd.DataFrame) -> pd.DataFrame:
         column note, "" or how a record that the published tool refuses was read:
 
         - a birth after the exam has not happened yet: nulliparous;
+        - a first birth where the number of births is 0: nulliparous;
         - a first birth before menarche, or menarche after the exam: unknown;
         - atypia without a known biopsy: not applicable.
+
+        Of several, semicolons part them.
 
     Notes
     -----
@@ -125,28 +133,33 @@ def published_codes(frame: pd.DataFrame) -> pd.DataFrame:
         f"The Gail model needs age_years from {FIRST_AGE} to below {LAST_AGE}",
     )
     race = frame["race_ethnicity"]
-    known = race.isin(list(GROUP_OF_RACE))
+    group_of = {name: name for name in constants()} | GROUP_OF_RACE
     refuse_rows(
         frame,
-        (~known & race.notna()).to_numpy(),
-        f"race_ethnicity must be one of {', '.join(GROUP_OF_RACE)} or missing",
+        (~race.isin(list(group_of)) & race.notna()).to_numpy(),
+        f"race_ethnicity must be one of {', '.join(races())} or missing",
     )
-    group = race.map(GROUP_OF_RACE).fillna("native_american_or_unknown")
+    group = race.map(group_of).fillna(GROUP_OF_RACE["other"])
 
     menarche = frame["menarche_age_years"].to_numpy(float)
     biopsies = frame["n_biopsies"].to_numpy(float)
     atypia = frame["atypia"].to_numpy(float)
     nulliparous, first_birth = first_birth_at_exam(frame)
     birth_to_come = frame["age_first_birth_years"].to_numpy(float) > age
+    no_births = (frame["n_births"] == 0) & frame["age_first_birth_years"].notna()
     late_menarche = menarche > age
     early_birth = ~late_menarche & (first_birth < menarche)
     no_biopsy = ~(biopsies > 0)
 
     note = np.full(len(frame), "", dtype=object)
-    note[no_biopsy & (atypia == 1)] = "atypia without a biopsy: not applicable"
-    note[early_birth] = "first birth before menarche: unknown"
-    note[late_menarche] = "menarche after the exam: unknown"
-    note[birth_to_come] = "first birth after the exam: nulliparous"
+    for odd, reading in (
+        (birth_to_come, "first birth after the exam: nulliparous"),
+        (no_births.to_numpy() & ~birth_to_come, "a first birth, and n_births 0: nulliparous"),
+        (late_menarche, "menarche after the exam: unknown"),
+        (early_birth, "first birth before menarche: unknown"),
+        (no_biopsy & (atypia == 1), "atypia without a biopsy: not applicable"),
+    ):
+        note[odd] = [f"{before}; {reading}".removeprefix("; ") for before in note[odd]]
     return pd.DataFrame(
         {
             "age_years": age,
@@ -194,7 +207,7 @@ def absolute_risk(
     array of float, shape (n,)
         Probability in [0, 1]; NaN where the published tool refuses the record (ages out of range
         or order, hyperplasia without a biopsy, menarche or first birth after the first age, first
-        birth before menarche).
+        birth before menarche; the age at first birth of a Black woman is not looked at).
 
     Examples
     --------
@@ -222,7 +235,7 @@ def absolute_risk(
         raise ValueError(f"group must be one of {', '.join(names)}; found {group[row < 0][0]!r}")
 
     accepted = (start >= FIRST_AGE) & (start < LAST_AGE) & (stop > start) & (stop <= LAST_AGE)
-    accepted &= _history_accepted(start, biopsies, hyper, menarche, first_birth, relatives)
+    accepted &= _history_accepted(start, group, biopsies, hyper, menarche, first_birth, relatives)
     relative_risk = np.exp(
         _log_relative_risk(row, group, biopsies, hyper, menarche, first_birth, relatives)
     )
@@ -234,14 +247,17 @@ def _or_unknown(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isnan(values), UNKNOWN, values)
 
 
-def _history_accepted(start, biopsies, hyper, menarche, first_birth, relatives) -> NDArray:
+def _history_accepted(start, group, biopsies, hyper, menarche, first_birth, relatives) -> NDArray:
     """Apply the published checks of consistency, shape (n,)."""
     no_biopsy = (biopsies == 0) | (biopsies == UNKNOWN)
     menarche_known = menarche != UNKNOWN
     accepted = (biopsies >= 0) & (relatives >= 0) & (menarche > 0) & (first_birth > 0)
     accepted &= np.where(no_biopsy, hyper == UNKNOWN, np.isin(hyper, list(HYPERPLASIA_RISK)))
-    accepted &= ~(menarche_known & ((menarche > start) | (first_birth < menarche)))
-    return accepted & ~((first_birth > start) & (first_birth < NULLIPAROUS))
+    accepted &= ~(menarche_known & (menarche > start))
+    odd_birth = menarche_known & (first_birth < menarche)
+    odd_birth |= (first_birth > start) & (first_birth < NULLIPAROUS)
+    # The model of Black women knows no age at first birth, and so the tool does not check it.
+    return accepted & ~(odd_birth & (group != "black"))
 
 
 def _log_relative_risk(

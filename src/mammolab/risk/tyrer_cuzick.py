@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mammolab.clinic.columns import exam_ids, numbers, refuse
-from mammolab.clinic.reading import read_table
+from mammolab.data.user_columns import numbers, refuse, row_ids
+from mammolab.data.user_table import read_table
 from mammolab.errors import InputError
 from mammolab.risk import gail
 from mammolab.risk.history import first_birth_at_exam, refuse_rows, require_columns
@@ -160,7 +160,7 @@ def read_risk_scores(path: Path | str) -> pd.DataFrame:
             f"{table.name} lacks the column(s) {', '.join(absent)}; a table of risks needs exam_id "
             f"and risk_5y, and it has {', '.join(map(str, table.cells.columns))}"
         )
-    ids = exam_ids(table)
+    ids = row_ids(table)
     risk = numbers(table, "risk_5y", "leave the exam out where it is unknown")
     valid = "probabilities from 0 to 1, so 0.02 for 2 percent"
     refuse(table, ~risk.between(0, 1), "risk_5y", "is no probability", valid)

@@ -1,4 +1,4 @@
-"""A table of scores as it lies on disk: CSV in its several dialects, or Parquet, as plain text."""
+"""A user's table as it lies on disk: CSV in its several dialects, or Parquet, as plain text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RawTable:
     name : of the file, for messages.
     sha256 : of its bytes.
     cells : DataFrame of str, one column a column of the file; the index is the row's number in the
-        file (for CSV the line, the header being line 1; for Parquet the first exam is row 1).
+        file (for CSV the line, the header being line 1; for Parquet the first row is 1).
         Unknown is "".
     separator : of a CSV file; "" for Parquet.
     """
@@ -45,7 +45,7 @@ class RawTable:
 
 
 def read_table(path: Path) -> RawTable:
-    """Read a file of scores as text.
+    """Read a table as text.
 
     Commas, semicolons, tabs or bars part the columns; UTF-8 with or without a byte order mark,
     UTF-16 with one, and Windows-1252 are read. Parquet is told by its suffix.
@@ -58,9 +58,9 @@ def read_table(path: Path) -> RawTable:
     """
     path = Path(path)
     if path.is_dir():
-        raise InputError(f"{path} is a folder, not a file of scores")
+        raise InputError(f"{path} is a folder, not a table")
     if not path.is_file():
-        raise InputError(f"there is no file {path}; give a CSV or Parquet file of scores")
+        raise InputError(f"there is no file {path}; give a table as CSV or Parquet")
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -76,7 +76,7 @@ def read_table(path: Path) -> RawTable:
     if twice:
         raise InputError(f"{path.name} has the column {brief(twice[0])} more than once")
     if cells.empty:
-        raise InputError(f"{path.name} has a header and no exam")
+        raise InputError(f"{path.name} has a header and no rows")
     cells = cells.loc[:, cells.columns != ""]  # row numbers that a program wrote without a name
     return RawTable(path.name, sha256, cells, separator)
 
