@@ -90,7 +90,9 @@ class TestByHand:
     def test_promise_and_missed(self, result):
         assert (result.kept.n, result.kept.n_lost, result.kept.share.value) == (2, 1, 0.5)
         assert result.missed["exam_id"].tolist() == ["t3", "t2", "d4"]
-        assert "1 of 2 women with caught cancers had none of them ruled out" in words.kept_on_test(result)
+        assert "1 of 2 women with caught cancers had none of them ruled out" in words.kept_on_test(
+            result
+        )
 
     def test_auc_and_calibration(self, result):
         # weights 3, 3, 5, 1 of those without: .8 and .9 beat all, .2 beats 8, .1 beats 5, ties 3

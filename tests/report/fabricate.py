@@ -20,6 +20,9 @@ from mammolab.report import (
     plots_model,
     plots_outcome,
     plots_pathways,
+    plots_policy,
+    plots_risk,
+    plots_risk_groups,
     plots_study,
     plots_subgroups,
     plots_triage,
@@ -115,7 +118,21 @@ NUMBERS = {
     "risk.auc_5y.gail": (0.597, 0.561, 0.633), "risk.auc_5y.risk_factors": (0.641, 0.606, 0.676),
     "risk.auc_5y.image": (0.673, 0.639, 0.707), "risk.auc_5y.hybrid": (0.701, 0.668, 0.734),
     "risk.c_index.image": (0.668, 0.637, 0.699), "risk.c_index.hybrid": (0.693, 0.663, 0.723),
-    "risk.top_decile_capture.image": 0.264, "risk.top_decile_capture.hybrid": 0.291,
+    "risk.auc_5y.tyrer_cuzick_like": (0.612, 0.576, 0.648),
+    "risk.auc_5y.image_logistic": (0.671, 0.637, 0.705), "risk.auc_5y.hybrid_stack": (0.7, 0.667, 0.733),
+    "risk.top_decile_capture.hybrid": (0.291, 0.22, 0.36), "risk.bottom_decile_capture.hybrid": (0.03, 0.01, 0.06),
+    "risk.top_decile_capture.tyrer_cuzick_like": (0.17, 0.1, 0.25),
+    "risk.bottom_decile_capture.tyrer_cuzick_like": (0.06, 0.02, 0.1),
+    "risk.expected_over_observed.hybrid": (1.1, 0.9, 1.4),
+    "risk.expected_over_observed.tyrer_cuzick_like": (0.7, 0.6, 0.9),
+    "risk.difference.hybrid_tyrer_cuzick_like": (0.051, -0.005, 0.109),
+    "risk.difference.hybrid_risk_factors": (0.056, 0.01, 0.101),
+    "risk.first_year_gain_image": (0.052, 0.036, 0.069), "risk.not_dense_but_high": (0.018, 0.004, 0.03),
+    "risk.best_auc_everything": (0.71, 0.65, 0.77), "risk.image_part_texture": (0.076, 0.04, 0.11),
+    "risk.image_part_density": (0.004, -0.01, 0.02), "risk.image_part_lesion": (0.012, 0.0, 0.02),
+    "risk.policy.mri_hybrid_interval_cancers": (-0.68, -1.11, -0.33),
+    "risk.policy.mri_hybrid_examinations": (351.0, 268.0, 447.0),
+    "risk.policy.mri_chance_interval_cancers": (-0.23, -0.32, -0.14),
     "explain.stage": 4, "explain.window_mm": 16.0, "explain.stride_mm": 8.0, "explain.tolerance_mm": 5.0,
     "explain.marker_with": 0.9, "explain.marker_without": 0.02, "explain.marker_steps": 120,
     "explain.marker_n_views": 10, "explain.n_healthy": 60,
@@ -443,6 +460,61 @@ def incidence() -> pd.DataFrame:
     return pd.concat(frames)
 
 
+def auc_years() -> pd.DataFrame:
+    rows = [
+        (model, year, base + 0.01 * year, base - 0.05, base + 0.08, 30 * year)
+        for model, base in (("Gail", 0.56), ("Hybrid", 0.62))
+        for year in (1.0, 2.0, 5.0)
+    ]
+    names = ["model", "horizon_years", "estimate", "ci_low", "ci_high", "n_events"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def exclusion() -> pd.DataFrame:
+    rows = [
+        (model, exams, value, value - 0.05, value + 0.05)
+        for model in ("Gail", "Image only")
+        for exams, value in (("with", 0.68), ("without", 0.63), ("with minus without", 0.05))
+    ]
+    return pd.DataFrame(rows, columns=["model", "exams", "estimate", "ci_low", "ci_high"])
+
+
+def deciles() -> pd.DataFrame:
+    predicted = np.geomspace(0.005, 0.06, 10)
+    return pd.DataFrame({"predicted": predicted, "observed": 1.1 * predicted,
+                         "ci_low": 0.6 * predicted, "ci_high": 1.8 * predicted,
+                         "n_exams": 80, "n_events": np.arange(10) + 3})  # fmt: skip
+
+
+def captured() -> pd.DataFrame:
+    rows = [
+        ("Gail", "top", 0.2, 0.12, 0.29, np.nan), ("Gail", "bottom", 0.08, 0.03, 0.13, np.nan),
+        ("Hybrid", "top", 0.24, 0.16, 0.35, 0.31), ("Hybrid", "bottom", 0.03, 0.0, 0.06, 0.03),
+    ]  # fmt: skip
+    names = ["model", "end", "estimate", "ci_low", "ci_high", "published"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def cells() -> pd.DataFrame:
+    levels = ("low", "middle", "high")
+    rows = [
+        (row, column, 0.01 * (i + j + 1), 0.004, 0.05, 80, 10 + i, "", i + j)
+        for i, row in enumerate(levels)
+        for j, column in enumerate(levels)
+    ]
+    names = ["row", "column", "incidence", "ci_low", "ci_high", "n_exams", "n_events", "reason"]
+    return pd.DataFrame(rows, columns=[*names, "image"])
+
+
+def policies() -> pd.DataFrame:
+    rows = [
+        ("MRI, top 10%, Hybrid", "model", 353.0, 268.0, 447.0, 0.6, 0.3, 1.0),
+        ("MRI, chance", "chance", 379.0, 300.0, 460.0, 0.2, 0.1, 0.3),
+    ]
+    names = ["cost", "cost_low", "cost_high", "gain", "gain_low", "gain_high"]
+    return pd.DataFrame(rows, columns=["policy", "chosen_by", *names])
+
+
 def pitfalls() -> pd.DataFrame:
     rows = [("enriched test set", 0.947, 0.931, 0.963, 0.781, 0.744, 0.818, True),
             ("year and device alone", 0.968, 0.955, 0.980, 0.5, 0.46, 0.54, True)]  # fmt: skip
@@ -505,7 +577,7 @@ def shares() -> pd.DataFrame:
 
 def figures(store_path: Path) -> dict[str, tuple]:
     """Every figure of the paper: name -> (size, columns, panels of (plot, data, options))."""
-    b, c, d, e, f, m, p, s, t, o, g = (
+    b, c, d, e, f, m, p, r, k, y, s, t, o, g = (
         plots_calibration,
         plots_cohort,
         plots_detection,
@@ -513,6 +585,9 @@ def figures(store_path: Path) -> dict[str, tuple]:
         plots_flow,
         plots_model,
         plots_pathways,
+        plots_risk,
+        plots_risk_groups,
+        plots_policy,
         plots_study,
         plots_triage,
         plots_outcome,
@@ -581,7 +656,18 @@ def figures(store_path: Path) -> dict[str, tuple]:
             (o.forest, subgroups(), {"reference": 1.0, "ratio": True})]),
         "09_risk_auc": (figure_size("single", 0.55), 1, [(m.auc_bars, risk_auc(), {})]),
         "09_risk_incidence": (figure_size("single", 0.7), 1, [
-            (o.cumulative_incidence, incidence(), {"group_title": "predicted risk"})]),
+            (r.incidence_by_decile, incidence().assign(ci_low=0.0, ci_high=0.05),
+             {"labelled": ["lowest fifth"], "group_title": "predicted risk"})]),
+        "09_risk_auc_by_year": (figure_size("single", 0.8), 1, [(r.auc_by_year, auc_years(), {})]),
+        "09_risk_exclusion": (figure_size("single", 0.75), 1, [(r.exclusion_pairs, exclusion(), {})]),
+        "09_risk_calibration": (figure_size("double", 0.42), 1, [
+            (k.calibration_deciles, deciles(), {"log": True, "note": "expected over observed 1.1"})]),
+        "09_risk_capture": (figure_size("single", 0.75), 1, [(k.capture, captured(), {})]),
+        "09_risk_subgroups": (figure_size("double", 0.55), 1, [(o.forest, subgroups(), {})]),
+        "09_risk_grid": (figure_size("double", 0.62), 1, [
+            (k.risk_grid, cells(), {"ylabel": "image", "xlabel": "factors", "store_path": str(store_path)})]),
+        "09_risk_policy": (figure_size("double", 0.45), 1, [
+            (y.trade_off, policies(), {"xlabel": "examinations", "ylabel": "interval cancers"})]),
         "10_explanations_maps": (figure_size("double", 1.1), 1, [
             (e.overlay_sheet, overlays(), {"store_path": str(store_path), "columns": 6})]),
         "10_explanations_localisation": (figure_size("double", 0.46), 2, [

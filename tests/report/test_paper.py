@@ -47,7 +47,7 @@ def test_the_paper_is_the_same_bytes_twice(fabricate, run):
 def test_every_caption_of_a_synthetic_run_says_so(fabricate, run):
     build(fabricate, run)
     captions = captions_of(run)
-    assert len(captions) == 35  # thirty-one figures, four tables
+    assert len(captions) == 42  # thirty-eight figures, four tables
     assert all("ynthetic" in json.dumps(caption) for caption in captions)
 
 
@@ -60,7 +60,7 @@ def test_a_real_run_needs_no_world_and_is_not_called_synthetic(fabricate, run):
     detection.write_text(json.dumps(numbers))
     build(fabricate, run, synthetic=False)
     captions = captions_of(run)
-    assert len(captions) == 34
+    assert len(captions) == 40
     assert "ynthetic" not in json.dumps(captions)
 
 

@@ -154,8 +154,8 @@ def _records(frame: pd.DataFrame) -> list[dict]:
 
 def _check_figures(run: RunPaths, names: set[str], truth_known: bool) -> list[Path]:
     """The files of the figures the paper shows; those of the world only where it is known."""
-    world = num.CHAPTER_OF_PREFIX["world"]
-    wanted = sorted(name for name in names if truth_known or not name.startswith(world))
+    of_truth = (num.CHAPTER_OF_PREFIX["world"], *num.TRUTH_FIGURES)
+    wanted = sorted(name for name in names if truth_known or not name.startswith(of_truth))
     paths = [run.figures / f"{name}.svg" for name in wanted]
     missing = [path.stem for path in paths if not path.exists()]
     if missing:
