@@ -226,9 +226,7 @@ def _tango(first, second, label, ids, weight, confidence) -> Estimate:
     """Difference in the share of patients with cancer who are found, first minus second."""
     cancer = label & (weight > 0)
     found = [any_per_patient(flag, cancer, ids) for flag in (first, second)]
-    change = tango_interval(
-        paired_counts(*found, any_per_patient(weight, cancer, ids)), confidence
-    )
+    change = tango_interval(paired_counts(*found, any_per_patient(weight, cancer, ids)), confidence)
     # a pathway that only takes recalls away, or only adds some, cannot change it the other way
     only_fewer, only_more = (first <= second).all(), (first >= second).all()
     return Estimate(
