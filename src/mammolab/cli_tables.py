@@ -29,7 +29,7 @@ def triage(
     ] = "platt",
     subgroups: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="Columns to report by, or none; see below."),
+        typer.Option(metavar="A,B", help="Columns to report by, or none; see above."),
     ] = None,
     lower_is_suspicious: Annotated[
         bool, typer.Option("--lower-is-suspicious", help="A low score means cancer.")

@@ -260,7 +260,7 @@ def test_real_readers(shared_data, tmp_path):
 
 def test_the_readme_tells_what_the_example_gives(tmp_path):
     path, out = tmp_path / "example.csv", tmp_path / "out"
-    write_example(path)
+    write_example(path, example_rows())
     run(path, out, Settings())
     numbers = json.loads((out / "numbers.json").read_text())
     readme = (repository_root() / "README.md").read_text()

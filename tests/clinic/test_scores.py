@@ -311,3 +311,30 @@ def test_raw_takes_probabilities_only(table, write, tmp_path, monkeypatch, capsy
 def test_nothing_given(tmp_path, monkeypatch, capsys):
     code, said = run(monkeypatch, capsys)
     assert code == 2 and "mammolab triage SCORES.csv --out DIR" in said
+
+
+class TestSlipsOfThePen:
+    @pytest.mark.parametrize(
+        ("there", "written", "meant"),
+        [
+            ("recall", "Recall", "recall"),
+            ("recall", "recalled", "recall"),
+            ("vendor", "Split", "split"),
+            ("density", "Density", "density"),
+            ("vendor", "Weight", "weight"),
+            ("vendor", "Synthetic", "synthetic"),
+        ],
+    )
+    def test_an_optional_column_all_but_spelled_right_is_not_dropped(
+        self, table, write, there, written, meant
+    ):
+        with pytest.raises(InputError, match=f"column {written}, which looks like {meant}"):
+            read_scores(write(table.rename(columns={there: written})))
+
+    def test_a_subgroup_that_is_asked_for_may_be_spelled_as_one_likes(self, table, write):
+        path = write(table.rename(columns={"density": "Density"}))
+        assert read_scores(path, subgroups="Density").subgroups == ("Density",)
+
+    def test_a_file_without_cancers_says_so(self, table, write):
+        with pytest.raises(InputError, match="cancer is 0 in all"):
+            read_scores(write(table.assign(cancer=0)))

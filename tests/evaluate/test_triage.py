@@ -6,7 +6,12 @@ import pytest
 
 from mammolab.evaluate import triage
 from mammolab.evaluate.checks import Estimate
-from mammolab.evaluate.paired import PairedCounts, mcnemar_test, noninferiority_test
+from mammolab.evaluate.paired import (
+    PairedCounts,
+    mcnemar_test,
+    noninferiority_test,
+    tango_interval,
+)
 from mammolab.evaluate.resampling import PatientBootstrap
 
 
@@ -317,7 +322,21 @@ def test_no_triage_changes_nothing(clinic):
     assert result.sensitivity_with == result.sensitivity_without
     assert (result.n_ruled_out, result.fraction_ruled_out.value) == (0, 0)
     assert np.isnan(result.gross_false_omission.value)  # nobody is ruled out
-    assert result.noninferiority.difference.low < 0 < result.noninferiority.difference.high
+    assert result.noninferiority.difference == Estimate(0.0, 0.0, 0.0)  # it cannot be otherwise
+
+
+def test_leaving_exams_out_finds_no_cancer_more_and_ruling_in_loses_none(clinic):
+    score, recall, label, _, ids, _ = clinic
+    bootstrap = PatientBootstrap.draw(ids, 50, seed=1)
+    low, high = np.quantile(score, [0.3, 0.95])
+    for rule_out, rule_in in ((low, np.inf), (-np.inf, high), (low, high)):
+        result = triage.simulate_two_thresholds(
+            score, rule_out, rule_in, recall, label, ids, None, bootstrap
+        )
+        uncut = tango_interval(result.cancer_pairs)
+        change = result.noninferiority.difference
+        assert change.high == (min(uncut.high, 0.0) if rule_in == np.inf else uncut.high)
+        assert change.low == (max(uncut.low, 0.0) if rule_out == -np.inf else uncut.low)
 
 
 def test_a_patient_counts_once_for_her_two_exams():

@@ -109,7 +109,8 @@ def split(table: RawTable) -> pd.Series | None:
     if "split" not in table.cells:
         return None
     text = table.cells["split"].str.lower()
-    refuse(table, ~text.isin(SPLITS), "split", "is neither dev nor test", ", ".join(SPLITS))
+    refuse(table, ~text.isin(SPLITS), "split", "is neither dev nor test",
+           ", ".join(SPLITS) + "; leave out exams that the score was trained on")  # fmt: skip
     both = text.groupby(table.cells["patient_id"]).transform("nunique") > 1
     refuse(table, both, "split", "puts a patient in both dev and test", "all her exams in one")
     return text

@@ -11,8 +11,9 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from numpy.typing import ArrayLike
 
 from mammolab.clinic.risk_scores import RiskScores
-from mammolab.clinic.risk_words import FIVE_YEAR_THRESHOLDS, percent
+from mammolab.clinic.risk_words import percent
 from mammolab.report.style import COLOURS, SINGLE_COLUMN_IN
+from mammolab.risk.guidelines import FIVE_YEAR_THRESHOLDS
 
 BINS_A_DECADE = 20
 TICKS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)

@@ -20,7 +20,7 @@ LEVEL_OF_GROUP = {
     "native_american_or_unknown": "other",
 }
 KEYS = {"factors": "risk_factors", "image": "image", "hybrid": "hybrid"}  # of a file's name
-TITLES = {"risk_factors": "Risk factors", "image": "Image", "hybrid": "Hybrid"}
+TITLES = {"risk_factors": "Risk factors", "image": "Image, logistic", "hybrid": "Hybrid, stacked"}
 HISTORY = {*COLUMNS, *OPTIONAL} - {"age_years"}  # a woman of unknown age is not scored
 MADE_HERE = ("image_logit", "factor_score")  # columns that the models make from others
 

@@ -5,13 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mammolab.clinic.risk_scores import PARTED, RiskScores
+from mammolab.risk.guidelines import FIVE_YEAR_THRESHOLDS, LIFETIME_THRESHOLD
 
-# Guideline thresholds. At five years, 1.67%: who could enter the prevention trial NSABP P-1, Fisher
-# 1998 doi:10.1093/jnci/90.18.1371; 3%: who is offered risk-reducing drugs, US Preventive Services
-# Task Force 2019 doi:10.1001/jama.2019.11885. Over life, 20%: who is offered MRI, Saslow 2007
-# doi:10.3322/canjclin.57.2.75, which means models of family history rather than Gail.
-FIVE_YEAR_THRESHOLDS = (0.0167, 0.03)
-LIFETIME_THRESHOLD = 0.20
 PROBLEMS_SHOWN = 3
 SYNTHETIC = "Synthetic data: nothing of this is a clinical finding."
 

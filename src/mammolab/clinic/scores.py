@@ -110,6 +110,9 @@ def read_scores(
     table = read_table(path)
     user_columns.check_columns(table, columns.REQUIRED)
     names = columns.subgroup_names(table, subgroups)
+    used = {*columns.REQUIRED, *columns.OPTIONAL, *names}
+    known = (*columns.OPTIONAL, *(columns.KNOWN_SUBGROUPS if subgroups is None else ()))
+    user_columns.check_spelling(table, known, used)
     recall, recall_from, n_conflicts, n_from_birads = columns.recall(table)
     read = {
         "patient_id": user_columns.ids(table, "patient_id"),
@@ -130,7 +133,6 @@ def read_scores(
     exams = exams[~weightless].sort_values(["patient_id", "exam_id"]).reset_index(drop=True)
     _check_classes(table, exams)
     _check_direction(table, exams, lower_is_suspicious)
-    used = {*columns.REQUIRED, *columns.OPTIONAL, *names}
     return Scores(
         file=table.name,
         sha256=table.sha256,
@@ -159,6 +161,11 @@ def _check_classes(table: RawTable, exams: pd.DataFrame) -> None:
             raise InputError(
                 f"{table.name}: {by} gives {name} {n_patients} patients, and it takes at least "
                 f"{FEWEST_PATIENTS} in dev and in test"
+            )
+        if not exams["cancer"].any():
+            raise InputError(
+                f"{table.name}: column cancer is 0 in all {len(exams):,} rows: without cancers there "
+                "is nothing to keep"
             )
         for kind, there in (("cancer", side["cancer"]), ("exam without cancer", ~side["cancer"])):
             if not there.any():

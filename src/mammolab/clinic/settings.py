@@ -50,7 +50,8 @@ class Settings:
             value = getattr(self, option)
             if not 0 < value < 1:
                 name = option.replace("_", "-")
-                raise InputError(f"--{name} must lie between 0 and 1 (0.95 is 95%), not {value:g}")
+                meant = "0.05 is 5 points" if option == "margin" else "0.95 is 95%"
+                raise InputError(f"--{name} must lie between 0 and 1 ({meant}), not {value:g}")
         if self.seed < 0:
             raise InputError(f"--seed must be 0 or above, not {self.seed}")
         if not 100 <= self.n_replicates <= MOST_REPLICATES:

@@ -73,7 +73,11 @@ def content(a: Analysis, figures: Sequence[str]) -> dict:
         "version": __version__,
         "has_recall": a.scores.has_recall,
         "figures": list(figures),
-        "verdict": {"head": head, "sentence": sentence, "good": _is_good(a)},
+        "verdict": {
+            "head": head,
+            "sentence": f"{sentence} {words.against_chance(a)}",
+            "good": _is_good(a),
+        },
         "data": _data(a),
         "rules_out": words.rules_out(a),
         "probability": f"{1000 * tables.probability_at(a, a.chosen.threshold):.3g}",
@@ -90,6 +94,11 @@ def content(a: Analysis, figures: Sequence[str]) -> dict:
         "limits": _limits(a),
         "provenance": _provenance(a),
     }
+
+
+def _short(exam_id: str) -> str:
+    """An id in few characters: its ends, since long ones begin alike."""
+    return exam_id if len(exam_id) <= 20 else f"{exam_id[:6]}…{exam_id[-12:]}"
 
 
 def _is_good(a: Analysis) -> bool:
@@ -222,7 +231,7 @@ def _missed(a: Analysis) -> str:
     if test.empty:
         return "No exam with cancer of test is ruled out."
     shown = [
-        f"{brief(row.exam_id, 20)} ({words.score_text(row.score)}"
+        f"{_short(row.exam_id)} ({words.score_text(row.score)}"
         + (", caught)" if a.scores.has_recall and row.recall else ")")
         for row in test.head(MOST_MISSED).itertuples()
     ]
@@ -256,13 +265,6 @@ def _limits(a: Analysis) -> list[str]:
             "The file knows no readers: sensitivity and specificity of reading, recalls avoided "
             "and non-inferiority could not be had. A column recall or birads would give them."
         )
-    if not a.scores.weighted:
-        prevalence = float(a.exams["cancer"].mean())
-        if prevalence > 0.02:
-            told.append(
-                f"{words.percent(prevalence)} of exams have cancer, far more than at screening, "
-                "and no weights are given: probabilities, PPV and recall rates hold for this mix only."
-            )
     return told + words.decisions(a)
 
 

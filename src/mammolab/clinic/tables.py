@@ -94,8 +94,11 @@ def _proof(a: Analysis, name: str) -> str:
 def missed(a: Analysis) -> pd.DataFrame:
     """Exams with cancer that are ruled out."""
     columns = ["exam_id", "patient_id", "split", "score", "probability"]
-    columns += ["recall"] if a.scores.has_recall else []
-    return _flags_as_numbers(a.missed[columns + list(a.scores.subgroups)])
+    rows = a.missed
+    if a.scores.has_recall:  # lost: readers had recalled it, and nobody does now
+        columns += ["recall", "lost"]
+        rows = rows.assign(lost=rows["recall"])
+    return _flags_as_numbers(rows[columns + list(a.scores.subgroups)])
 
 
 def scores_calibrated(a: Analysis) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from mammolab.clinic.analysis import Analysis
 from mammolab.evaluate import Estimate
 from mammolab.evaluate.thresholds import cancers_needed
 
+ENRICHED = 0.02  # share of cancers from which a file is no screening sample; assumption
 PROMISES = (0.9, 0.95, 0.98, 0.99)  # sensitivities for which the cancers needed are listed
 RULE_NAMES = {
     "certified": "certified",
@@ -180,13 +181,31 @@ def verdict(a: Analysis) -> tuple[str, str]:
     )
 
 
+def against_chance(a: Analysis) -> str:
+    """What leaving out as many exams at random would have cost: one sentence."""
+    clinic, share = a.clinic, a.clinic.fraction_ruled_out.value
+    caught = "caught cancers" if a.scores.has_recall else "cancers"
+    lost = clinic.n_cancers_missed_by_triage if a.scores.has_recall else clinic.n_cancers_ruled_out
+    among = a.kept.n if a.scores.has_recall else clinic.n_cancers
+    return (
+        f"Left out at random, as many exams would have cost about {share * among:.1f} of {among} "
+        f"women with {caught} their finding; here {lost}. Of the exams ruled out in test "
+        f"{per_thousand(clinic.gross_false_omission)} per 1,000 were followed by cancer."
+    )
+
+
+def per_thousand(share: Estimate) -> str:
+    """A share per 1,000, with its interval."""
+    return ratio_text(Estimate(*(1000 * one for one in (share.value, share.low, share.high))))
+
+
 def decisions(a: Analysis) -> list[str]:
     """What was decided in reading the file, for whoever must know."""
     s = a.scores
     told = []
     if s.split_from == "hash":
         told.append(
-            "Patients were split into dev and test, half and half, by a hash of patient_id "
+            "Patients were split into dev and test, about half and half, by a hash of patient_id "
             "(the file has no column split)."
         )
     if s.recall_from == "birads":
@@ -202,6 +221,13 @@ def decisions(a: Analysis) -> list[str]:
         told.append(f"{s.n_weightless:,} exams of weight 0 were left out.")
     if s.lower_is_suspicious:
         told.append("A low score was taken for suspicious (--lower-is-suspicious).")
+    prevalence = float(a.exams["cancer"].mean())
+    if not s.weighted and prevalence > ENRICHED:
+        told.append(
+            f"{percent(prevalence)} of exams have cancer, far more than at screening, and no weights "
+            "are given: the share of exams not read, probabilities, PPV and recall rates hold for "
+            "this mix only."
+        )
     if s.unused:
         shown = ", ".join(s.unused[:6]) + ", ..." * (len(s.unused) > 6)
         told.append(f"Columns not used: {shown}.")
@@ -228,6 +254,7 @@ def summary(a: Analysis) -> list[str]:
         promise(a),
         kept_on_test(a),
         f"{head}: {sentence}",
+        against_chance(a),
         (
             f"AUC {ratio_text(a.auc, 3)}; expected over observed "
             f"cancers {ratio_text(a.after.expected_over_observed)} after calibration"

@@ -226,4 +226,11 @@ def _tango(first, second, label, ids, weight, confidence) -> Estimate:
     """Difference in the share of patients with cancer who are found, first minus second."""
     cancer = label & (weight > 0)
     found = [any_per_patient(flag, cancer, ids) for flag in (first, second)]
-    return tango_interval(paired_counts(*found, any_per_patient(weight, cancer, ids)), confidence)
+    change = tango_interval(paired_counts(*found, any_per_patient(weight, cancer, ids)), confidence)
+    # a pathway that only takes recalls away, or only adds some, cannot change it the other way
+    only_fewer, only_more = (first <= second).all(), (first >= second).all()
+    return Estimate(
+        change.value,
+        max(change.low, 0.0) if only_more else change.low,
+        min(change.high, 0.0) if only_fewer else change.high,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,7 +34,8 @@ class TriageResult:
     Rates are weighted over exams with intervals over patients; each difference is with triage
     minus without. Counts are of exams (`n_exams`, `n_ruled_out`, `n_ruled_in`) or of patients,
     unweighted. Where triage changes no cancer every replicate of `sensitivity_difference` is 0 and
-    so are its limits; the interval to print is then that of `noninferiority.difference` (Tango).
+    so are its limits; the interval to print is then that of `noninferiority.difference` (Tango, cut at 0 where
+    nothing is ruled in, or out).
 
     n_cancers : patients with at least one exam followed by cancer within a year.
     n_cancers_ruled_out, n_cancers_ruled_in : gross; of those, patients with such an exam ruled
@@ -289,11 +290,18 @@ def simulate_two_thresholds(
         enhanced_share_of_missed=share(into, cancer & ~was),
         cancer_pairs=cancer_pairs,
         other_pairs=pairs(~label),
-        noninferiority=noninferiority_test(cancer_pairs, margin, alpha),
+        noninferiority=_possible(noninferiority_test(cancer_pairs, margin, alpha), band),
         published_noninferiority=(
             published_noninferiority(loss, margin) if (~np.isnan(loss)).sum() > 1 else None
         ),
     )
+
+
+def _possible(test: NoninferiorityTest, band: NDArray[np.intp]) -> NoninferiorityTest:
+    """Cut the interval where the design allows no difference: leaving out finds no cancer more."""
+    low = test.difference.low if (band == OUT).any() else max(test.difference.low, 0.0)
+    high = test.difference.high if (band == IN).any() else min(test.difference.high, 0.0)
+    return replace(test, difference=Estimate(test.difference.value, low, high))
 
 
 def _check_thresholds(rule_out: float, rule_in: float) -> None:

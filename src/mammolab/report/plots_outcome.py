@@ -11,10 +11,7 @@ from mammolab.report.plots_subgroups import HEADS, lay_groups
 from mammolab.report.style import (
     COLOURS,
     interval_text,
-    label_line_ends,
     numeric,
-    ordered_colours,
-    percent_axis,
     require_columns,
     text_beside,
 )
@@ -95,60 +92,6 @@ def forest(
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.minorticks_off()
     ax.set_xlabel(xlabel + (f" ({unit})" if percent else ""))
-    return ax
-
-
-def cumulative_incidence(ax: Axes, data: pd.DataFrame, group_title: str = "") -> Axes:
-    """Cancers over the years after the exam, by group of predicted risk.
-
-    Parameters
-    ----------
-    ax : Axes
-    data : DataFrame, one row a (group, time)
-        group (names in order from low to high risk), time_years, incidence (0 to 1); optional
-        ci_low, ci_high.
-    group_title : str
-        Written above the groups' names.
-
-    Returns
-    -------
-    Axes
-    """
-    require_columns(data, ("group", "time_years", "incidence"), "cumulative_incidence")
-    names = list(dict.fromkeys(data["group"]))
-    colours = ordered_colours(len(names))
-    ends = []
-    for name, colour in zip(names, colours, strict=True):
-        rows = data[data["group"] == name].sort_values("time_years")
-        x, y = numeric(rows, "time_years"), numeric(rows, "incidence")
-        ax.fill_between(
-            x,
-            numeric(rows, "ci_low"),
-            numeric(rows, "ci_high"),
-            step="post",
-            color=colour,
-            alpha=0.15,
-            lw=0,
-        )
-        ax.step(x, y, where="post", color=colour)
-        ends.append((x[-1], y[-1]))
-    ax.set_xlim(0, max(x for x, _ in ends))
-    ax.set_ylim(0, None)
-    label_line_ends(ax, [str(name) for name in names], *zip(*ends, strict=True), colours)
-    if group_title:
-        ax.text(
-            1.035,
-            1.02,
-            group_title,
-            transform=ax.transAxes,
-            fontsize=6,
-            va="bottom",
-            color=COLOURS["published"],
-        )
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    percent_axis(ax.yaxis)
-    ax.set_xlabel("years after the exam")
-    ax.set_ylabel("cumulative incidence of cancer")
     return ax
 
 

@@ -119,8 +119,6 @@ def incidence_by_decile(
 ) -> Axes:
     """Cancers over the years in many groups of predicted risk, of which a few are named.
 
-    `plots_outcome.cumulative_incidence` names them all.
-
     Parameters
     ----------
     ax : Axes

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from lifelines import CoxPHFitter
-from lifelines.exceptions import StatisticalWarning
+from lifelines.exceptions import ConvergenceError, ConvergenceWarning, StatisticalWarning
 from numpy.typing import ArrayLike, NDArray
 
 from mammolab.errors import InputError
@@ -22,6 +22,7 @@ from mammolab.risk.design import RISK_FACTORS, Design, Factor
 # (BRCA, atypia) finite when no carrier has the event, and moves no well-supported effect.
 # Assumption.
 RIDGE = 1.0
+STEP_SIZES = (0.95, 0.5, 0.1)  # of the Newton steps, tried in turn; the first is the library's
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,8 +202,20 @@ def _fit_cox(
     with warnings.catch_warnings():
         # It warns that the standard errors ignore fractional weights; they are not used.
         warnings.filterwarnings("ignore", "It appears your weights", StatisticalWarning)
-        fitter.fit(table, "time", "cancer", weights_col="weight")
-    return fitter.params_[names].to_numpy()
+        warnings.simplefilter("error", ConvergenceWarning)
+        for step_size in STEP_SIZES:  # full Newton steps overshoot where a rare factor has no event
+            try:
+                fitter.fit(
+                    table, "time", "cancer", weights_col="weight",
+                    fit_options={"step_size": step_size, "max_steps": 2000},
+                )  # fmt: skip
+            except (ConvergenceWarning, ConvergenceError):
+                continue
+            return fitter.params_[names].to_numpy()
+    raise InputError(
+        f"the Cox model of {len(names)} columns found no optimum over {len(table):,} exams with "
+        f"{int(cancer.sum())} cancers; leave out factors that hardly anybody has"
+    )
 
 
 def _breslow(

@@ -75,7 +75,9 @@ def score_shares(
 
     with_score, total = covariance[:, :-1, -1], covariance[:, -1, -1]
     beta = np.einsum("rjk,rk->rj", _inverse(covariance[:, :-1, :-1]), with_score)
-    spread = np.sqrt(np.diagonal(covariance[:, :-1, :-1], axis1=1, axis2=2) / total[:, None])
+    # rounding may leave a variance of nothing below 0, as in a replicate without a lesion
+    variance = np.diagonal(covariance[:, :-1, :-1], axis1=1, axis2=2)
+    spread = np.sqrt(np.maximum(variance, 0.0) / total[:, None])
     rows = [
         ("coefficient", name, *_interval(column))
         for name, column in zip(names, (beta * spread).T, strict=True)
