@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -20,6 +21,7 @@ SPLITS = ("dev", "test")
 BIRADS = {"0": True, "1": False, "2": False, "3": True, "4": True, "5": True}
 BIRADS |= {f"4{letter}": True for letter in "abc"}
 KNOWN_CANCER = "6"
+NEARLY = 0.85  # likeness of two names, 0 to 1, from which one is a slip of the other (assumption)
 MOST_LEVELS = 30  # of a subgroup column; what has more is a number or an id (assumption)
 
 
@@ -45,6 +47,30 @@ def subgroup_names(table: RawTable, asked: str | None) -> tuple[str, ...]:
                 f"by; valid: {', '.join(brief(one) for one in near) or 'none'}"
             )
     return tuple(dict.fromkeys(wanted))
+
+
+def check_spelling(table: RawTable, known: Sequence[str], used: Sequence[str]) -> None:
+    """Stop when a column that nothing uses is all but a known one: it would be dropped unnoticed.
+
+    Raises
+    ------
+    InputError
+        Names the column and what it is taken for.
+    """
+    absent = {_plain(name): name for name in known if name not in table.cells}
+    for name in table.cells:
+        if name in used or name in known:
+            continue
+        near = difflib.get_close_matches(_plain(name), absent, n=1, cutoff=NEARLY)
+        if near:
+            raise InputError(
+                f"{table.name} has a column {brief(name)}, which looks like {absent[near[0]]}: "
+                f"rename it to that, or to something else if it means something else"
+            )
+
+
+def _plain(name: str) -> str:
+    return "".join(one for one in name.lower() if one.isalnum())
 
 
 def recall(table: RawTable) -> tuple[pd.Series | None, str, int, int]:

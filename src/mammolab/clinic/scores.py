@@ -112,7 +112,7 @@ def read_scores(
     names = columns.subgroup_names(table, subgroups)
     used = {*columns.REQUIRED, *columns.OPTIONAL, *names}
     known = (*columns.OPTIONAL, *(columns.KNOWN_SUBGROUPS if subgroups is None else ()))
-    user_columns.check_spelling(table, known, used)
+    columns.check_spelling(table, known, used)
     recall, recall_from, n_conflicts, n_from_birads = columns.recall(table)
     read = {
         "patient_id": user_columns.ids(table, "patient_id"),

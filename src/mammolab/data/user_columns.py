@@ -13,30 +13,9 @@ from mammolab.data.user_table import DECIMAL_COMMA, RawTable, brief
 from mammolab.errors import InputError
 
 IDS = ("exam_id", "woman_id", "patient_id")  # the first that a table has names its rows
-YES_NO = FLAGS | {"no": False, "yes": True, "n": False, "y": True}
+YES_NO = FLAGS | {"no": False, "yes": True}
 ROWS_SHOWN = 5
-_NEARLY = 0.85  # the same for a slip of the pen in an optional column (assumption)
 _CLOSE = 0.6  # likeness of two names, 0 to 1, from which one is offered for the other (assumption)
-
-
-def check_spelling(table: RawTable, known: Sequence[str], used: Sequence[str]) -> None:
-    """Stop when a column that nothing uses is all but a known one: it would be dropped unnoticed.
-
-    Raises
-    ------
-    InputError
-        Names the column and what it is taken for.
-    """
-    absent = {_plain(name): name for name in known if name not in table.cells}
-    for name in table.cells:
-        if name in used or name in known:
-            continue
-        near = difflib.get_close_matches(_plain(name), absent, n=1, cutoff=_NEARLY)
-        if near:
-            raise InputError(
-                f"{table.name} has a column {brief(name)}, which looks like {absent[near[0]]}: "
-                f"rename it to that, or to something else if it means something else"
-            )
 
 
 def check_columns(table: RawTable, required: Sequence[str], hint: str = "") -> None:
