@@ -230,3 +230,33 @@ class TestRefusals:
     def test_every_factor_is_a_column_of_ours(self):
         known = set(COLUMNS["patients"]) | set(COLUMNS["exams"])
         assert {factor.column for factor in RISK_FACTORS} <= known
+
+
+def test_a_rare_factor_without_an_event_stays_finite_at_the_optimum():
+    """Full Newton steps once ran away from it: the gradient of the penalised likelihood tells."""
+    rng = np.random.default_rng(7)
+    n = 10_000
+    frame, time, event, _ = simulate(7, n)
+    few = np.zeros(n)
+    few[rng.choice(np.flatnonzero(event != 1), 4, replace=False)] = 1.0
+    frame["brca"] = few
+    model = RiskFactorModel.fit(frame, time, event)
+    effects = np.asarray(model.log_hazard_ratios)
+    assert np.abs(effects).max() < 2  # per standard deviation
+    moved = []
+    for step in (-1e-3, 1e-3):  # the likelihood falls on either side
+        k = model.design.names.index("brca")
+        other = effects.copy()
+        other[k] += step
+        moved.append(penalised(model, frame, time, event, other))
+    assert max(moved) < penalised(model, frame, time, event, effects) + 1e-9
+
+
+def penalised(model, frame, time, event, effects) -> float:
+    """Breslow's log partial likelihood with the prior, by hand."""
+    columns = model.design.columns(frame)
+    order = np.argsort(-time, kind="stable")
+    risk = np.logaddexp.accumulate((columns @ effects)[order])
+    last = np.searchsorted(-time[order], -time[order], side="right") - 1  # ties share their risk set
+    cancer = event[order] == 1
+    return float(((columns @ effects)[order] - risk[last])[cancer].sum() - 0.5 * effects @ effects)
