@@ -39,6 +39,7 @@ HELD_AGAINST_TRUTH = (
     "risk.best_auc_",
     "risk.image_part_",
     "risk.largest_c_bias",
+    "risk.c_index_true_",
     "risk.policy.",
     "triage.missed_",
 )
