@@ -19,6 +19,8 @@ from mammolab.clinic.scores import read_scores
 from mammolab.clinic.settings import Settings
 from mammolab.clinic.sheet import content, set_sheet
 from mammolab.errors import InputError
+from mammolab.evaluate.paired import PairedCounts, noninferiority_p
+from mammolab.evaluate.thresholds import cancers_needed
 from mammolab.paths import repository_root
 
 QUICK = Settings(n_replicates=100)
@@ -270,3 +272,14 @@ def test_the_readme_tells_what_the_example_gives(tmp_path):
     assert f"it rules out {share:.0%} of exams, one of 61 caught cancers among them" in readme
     assert not numbers["triage.noninferior"]["value"]
     assert f"with {missed['n']} cancers" in readme
+
+
+def test_the_cancers_that_the_readme_asks_for_are_those_the_tests_need():
+    readme = (repository_root() / "README.md").read_text()
+    in_dev = cancers_needed(Settings().target_sensitivity, confidence=Settings().confidence)
+    assert f"that takes {in_dev} of them in dev" in readme
+    margin = Settings().margin
+    in_test = next(
+        n for n in range(1, 500) if noninferiority_p(PairedCounts(n, 0, 0, 0), margin) < 0.025
+    )
+    assert f"To refute a loss of 5 points takes {in_test} women with cancer in test" in readme

@@ -257,6 +257,8 @@ def penalised(model, frame, time, event, effects) -> float:
     columns = model.design.columns(frame)
     order = np.argsort(-time, kind="stable")
     risk = np.logaddexp.accumulate((columns @ effects)[order])
-    last = np.searchsorted(-time[order], -time[order], side="right") - 1  # ties share their risk set
+    last = (
+        np.searchsorted(-time[order], -time[order], side="right") - 1
+    )  # ties share their risk set
     cancer = event[order] == 1
     return float(((columns @ effects)[order] - risk[last])[cancer].sum() - 0.5 * effects @ effects)
