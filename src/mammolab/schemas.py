@@ -243,6 +243,19 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "n_events": _number(0),
         "method": TEXT,
     },
+    "pitfalls": {
+        "failure": ID,
+        "dose": Column("number", low=0, high=1),
+        "setting": _number(),
+        **{
+            f"{part}{end}": _number()
+            for part in ("reported", "true", "repaired")
+            for end in ("", "_low", "_high")
+        },
+        "guard_statistic": _number(),
+        "guard_limit": _number(),
+        "guard_fired": FLAG,
+    },
     "truth_women": {"patient_id": ID},
     "truth_exams": {"exam_id": ID},
     "truth_lesions": {"exam_id": ID},
@@ -263,6 +276,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "triage": ("exam_id",),
     "predictions": ("exam_id", "model", "seed", "horizon_years"),
     "results": ("chapter", "metric", "model", "subgroup", "horizon_years"),
+    "pitfalls": ("failure", "dose"),
     "truth_women": ("patient_id",),
     "truth_exams": ("exam_id",),
     "truth_lesions": (),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +10,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from mammolab.errors import InputError
 from mammolab.evaluate.checks import check_flag, check_patient_ids, check_weight
+from mammolab.pitfalls.verdict import GuardVerdict
 
 METADATA = ("device", "exam_year", "site")
 # Knowing the scanner must not tell more than knowing the woman: the Gail model's AUC is 0.60.
@@ -20,29 +19,6 @@ METADATA_TOLERANCE = 0.60
 # (assumption).
 PREVALENCE_RATIO = 2.0
 MAX_LEVELS = 100
-
-
-@dataclass(frozen=True)
-class GuardVerdict:
-    """What a guard found.
-
-    Attributes
-    ----------
-    name : str
-    statistic : float
-        The number looked at.
-    limit : float
-        It fires beyond this; which way, the message says.
-    fired : bool
-    message : str
-        One sentence for the reader.
-    """
-
-    name: str
-    statistic: float
-    limit: float
-    fired: bool
-    message: str
 
 
 def metadata_auc(
