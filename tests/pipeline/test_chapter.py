@@ -207,3 +207,9 @@ def test_a_figure_of_images_that_are_not_at_hand_is_left_as_it_is(chapter, toy, 
     assert redraw(chapter.paths.figures) == []
     assert drawn.read_bytes() == before
     assert "left as it is" in capsys.readouterr().out
+
+
+def test_a_chapter_gets_the_cores_that_its_stage_or_its_profile_asks_for():
+    assert graph.threads_of("05_training_choices", {}) == 1  # so that others run beside it
+    assert graph.threads_of("05_training_choices", {"threads": 16}) == 16
+    assert graph.threads_of("03_images", {}) == graph.MANY

@@ -115,7 +115,6 @@ STAGES: dict[str, Stage] = {
         # the ceiling of chapter 04 is drawn beside the curves
         inputs=("cohort", "images", "images.npy", "numbers/04_detection.json"),
         outputs=("results_05_training_choices",),
-        threads=MANY,
         figures=("first_weights", "choices", "learning"),
         sources=FORMULA_WEIGHTS,
     ),
@@ -187,7 +186,6 @@ STAGES: dict[str, Stage] = {
             "models/risk/hazard_hybrid/config.json",
             "results_09_risk",
         ),
-        threads=MANY,
         # and policy, where the truth is known
         figures=(
             "auc",
@@ -217,14 +215,12 @@ STAGES: dict[str, Stage] = {
             "truth/truth_lesions.parquet",
         ),
         outputs=("explanation_tiles.npy", "results_10_explanations"),
-        threads=MANY,
         figures=("maps", "localisation", "marker"),
     ),
     "11_pitfalls_data": Stage(
         "How does one fool oneself with data?",
         inputs=("cohort", "images", "images.npy", "predictions_calibrated"),
         outputs=("results_11_pitfalls_data",),
-        threads=MANY,
         figures=("composition", "enriched"),
     ),
     MANUSCRIPT: Stage(
@@ -287,6 +283,11 @@ def given_files(chapter: str, parameters: dict) -> dict[str, Path]:
     """
     named = {name: parameters.get(name) for name in STAGES[chapter].file_parameters}
     return {name: run_root(path) for name, path in named.items() if path}
+
+
+def threads_of(chapter: str, parameters: dict) -> int:
+    """Return the cores that a chapter is given: the stage's, or more where a profile asks for it."""
+    return max(STAGES[chapter].threads, int(parameters.get("threads", 1)))
 
 
 def is_table(artefact: str) -> bool:

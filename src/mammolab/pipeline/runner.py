@@ -27,9 +27,10 @@ from mammolab.pipeline.provenance import code_digest
 # jsonschema checks web addresses with this package where it is installed, and importing it
 # compiles a grammar for a second; notebooks' metadata have no address to check.
 sys.modules["rfc3987_syntax"] = None
-# Numerical libraries always use as many threads, whatever the machine has: sums over another number
-# of threads round differently. Chapters that can use more say so by a parameter of their own.
-NUMERIC_THREADS = "2"
+# Numerical libraries always use one thread, whatever the machine has: sums over another number of
+# threads round differently, small networks gain a sixth from a second one, and chapters that run
+# side by side would wait for each other's. Those that can use more say so by a parameter.
+NUMERIC_THREADS = "1"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 SAMPLE_S = 0.5
 LONGEST_FOLDER = 70
