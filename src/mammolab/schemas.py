@@ -90,6 +90,20 @@ _FLOW = {
     "reason": ID,
 }
 
+_PITFALL = {
+    "failure": ID,
+    "dose": Column("number", low=0, high=1),
+    "setting": _number(),
+    **{
+        f"{part}{end}": _number()
+        for part in ("reported", "true", "repaired")
+        for end in ("", "_low", "_high")
+    },
+    "guard_statistic": _number(),
+    "guard_limit": _number(),
+    "guard_fired": FLAG,
+}
+
 COLUMNS: dict[str, dict[str, Column]] = {
     "patients": {
         "patient_id": ID,
@@ -243,18 +257,16 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "n_events": _number(0),
         "method": TEXT,
     },
-    "pitfalls": {
-        "failure": ID,
-        "dose": Column("number", low=0, high=1),
-        "setting": _number(),
-        **{
-            f"{part}{end}": _number()
-            for part in ("reported", "true", "repaired")
-            for end in ("", "_low", "_high")
-        },
-        "guard_statistic": _number(),
-        "guard_limit": _number(),
-        "guard_fired": FLAG,
+    "pitfalls": _PITFALL,
+    "failures": {
+        "chapter": ID,
+        "title": ID,
+        "metric": ID,
+        "guard": ID,
+        "repair": ID,
+        "cost": ID,
+        "source": ID,
+        **_PITFALL,
     },
     "truth_women": {"patient_id": ID},
     "truth_exams": {"exam_id": ID},
@@ -277,6 +289,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "predictions": ("exam_id", "model", "seed", "horizon_years"),
     "results": ("chapter", "metric", "model", "subgroup", "horizon_years"),
     "pitfalls": ("failure", "dose"),
+    "failures": ("failure",),
     "truth_women": ("patient_id",),
     "truth_exams": ("exam_id",),
     "truth_lesions": (),
