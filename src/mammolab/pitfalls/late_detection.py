@@ -6,8 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mammolab.errors import InputError
-from mammolab.evaluate.checks import check_patient_ids as check_ids
-from mammolab.evaluate.checks import check_vector, check_weight
+from mammolab.evaluate.checks import (
+    Estimate,
+    check_patient_ids,
+    check_vector,
+    check_weight,
+)
 from mammolab.evaluate.horizons import time_auc_estimate
 from mammolab.evaluate.resampling import PatientBootstrap
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
