@@ -47,7 +47,7 @@ def test_too_few_cancers_give_no_number_for_the_group():
 
 
 def test_so_many_cancers_show_the_gap_in_four_of_five_studies():
-    low, high = 0.65, 0.85
+    low, high = 0.75, 0.85
     needed = int(cancers_to_know(low, high))
     rng = np.random.default_rng(0)
     shape = (2000, needed, 1), (2000, 10 * needed, 1)
@@ -59,7 +59,7 @@ def test_so_many_cancers_show_the_gap_in_four_of_five_studies():
 
 
 def test_more_are_needed_for_less_and_for_more_looks():
-    assert cancers_to_know(0.60, 0.85) < cancers_to_know(0.75, 0.85)
+    assert cancers_to_know(0.70, 0.85) < cancers_to_know(0.75, 0.85)
     assert cancers_to_know(0.75, 0.85) < cancers_to_know(0.75, 0.85, n_looks=40)
     assert cancers_to_know(0.8499, 0.85) == np.inf
     table = cancers_to_know_table(0.85, [0.5, 0.8499, 0.9], [1, 5], 100)

@@ -21,7 +21,8 @@ def test_a_coin_decides_in_the_end():
     wrong = replicate_t_test(1.0, seed=1, most_replicates=1000)
     assert wrong.setting == 1000
     assert wrong.true.value == pytest.approx(0.5, abs=0.06)
-    assert wrong.repaired.high < 0.06
+    assert wrong.repaired.low > 0.94
+    assert wrong.damage > 0.4
     assert wrong.guard.fired
 
 
@@ -29,7 +30,7 @@ def test_simulation_and_formula_agree():
     number = 20
     wrong = replicate_t_test(1.0, seed=2, n_cancers=1000, most_replicates=number)
     expected = expected_error(np.array([number]))["error"].item()
-    assert wrong.true.low - 0.01 <= expected <= wrong.true.high + 0.01
+    assert wrong.true.low - 0.01 <= 1 - expected <= wrong.true.high + 0.01
 
 
 def test_formula_rises_to_one_half():
@@ -60,7 +61,7 @@ def test_fewer_replicates_are_the_first_of_more():
     )
     assert low.setting == 10
     assert low.repaired == high.repaired
-    assert low.true.value < high.true.value
+    assert low.true.value > high.true.value
 
 
 def test_refusal():

@@ -19,7 +19,7 @@ from mammolab.world.streams import stream
 
 # Share of the women in each group; the last one is failed.
 GROUPS = {"first": 0.40, "second": 0.25, "third": 0.15, "fourth": 0.12, "hidden": 0.08}
-_MOST_CANCERS = 100_000
+_FEWEST_CANCERS, _MOST_CANCERS = 10, 100_000  # fewer are not estimated in any chapter
 
 HIDDEN_SUBGROUP = Failure(
     name="hidden_subgroup",
@@ -122,7 +122,7 @@ def cancers_to_know(
     Returns
     -------
     float
-        A whole number; infinity above 100,000.
+        A whole number from 10 up; infinity above 100,000.
 
     Raises
     ------
@@ -141,15 +141,15 @@ def cancers_to_know(
 
     Examples
     --------
-    >>> cancers_to_know(0.65, 0.85), cancers_to_know(0.80, 0.85)
-    (34.0, 431.0)
+    >>> cancers_to_know(0.75, 0.85), cancers_to_know(0.80, 0.85)
+    (36.0, 134.0)
     """
     if not 0 < auc_group < auc_rest < 1 or n_looks < 1:
         raise InputError(
             "The group's AUC must be below that of the rest, both in (0, 1), and n_looks at least "
             f"1; they are {auc_group}, {auc_rest} and {n_looks}."
         )
-    n = np.arange(2.0, _MOST_CANCERS + 1)
+    n = np.arange(float(_FEWEST_CANCERS), _MOST_CANCERS + 1)
     missed = norm.ppf(1 - level / (2 * n_looks)) * _standard_error(auc_rest, n, healthy_per_cancer)
     missed += norm.ppf(power) * _standard_error(auc_group, n, healthy_per_cancer)
     enough = missed <= auc_rest - auc_group

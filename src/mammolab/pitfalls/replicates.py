@@ -20,7 +20,7 @@ ALPHA = 0.025  # one-sided
 REPLICATE_T_TEST = Failure(
     name="replicate_t_test",
     title="t test over replicates",
-    metric="inferior, called non-inferior",
+    metric="inferior ways turned down",
     dial="bootstrap replicates",
     guard="replicate_error",
     repair="Test on patients: Tango's score test of the paired cancers.",
@@ -58,9 +58,9 @@ def replicate_t_test(
     Returns
     -------
     Outcome
-        The metric is how often an inferior way is declared non-inferior. reported: the 2.5% that
-        the test claims; true: the share of studies; repaired: the same by Tango's test. The guard
-        sees the first study alone.
+        The metric is how often the inferior way is not declared non-inferior. reported: the 97.5%
+        that the test claims; true: the share of studies; repaired: the same by Tango's test. The
+        guard sees the first study alone.
 
     References
     ----------
@@ -85,9 +85,9 @@ def replicate_t_test(
     return Outcome(
         dose,
         float(n_replicates),
-        Estimate(ALPHA, np.nan, np.nan),
-        proportion_estimate(int(declared.sum()), n_studies),
-        proportion_estimate(int(sound.sum()), n_studies),
+        Estimate(1 - ALPHA, np.nan, np.nan),
+        proportion_estimate(int((~declared).sum()), n_studies),
+        proportion_estimate(int((~sound).sum()), n_studies),
         replicate_error(error, first),
     )
 

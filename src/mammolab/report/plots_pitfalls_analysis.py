@@ -19,7 +19,7 @@ def cancers_to_know(ax: Axes, data: pd.DataFrame, auc_rest: float) -> Axes:
         auc_group, n_looks, n_cancers (NaN: more than can be had), n_cancers_here (a test set's own
         number, drawn as a line).
     auc_rest : float
-        Of everyone else, marked at the edge.
+        Of everyone else.
 
     Returns
     -------
@@ -35,13 +35,12 @@ def cancers_to_know(ax: Axes, data: pd.DataFrame, auc_rest: float) -> Axes:
         name = "one group, named beforehand" if n_looks == 1 else f"one of {n_looks} groups"
         ax.plot(numeric(part, "auc_group"), numeric(part, "n_cancers"), color=colour, label=name)
     here = float(data["n_cancers_here"].iloc[0])
-    ax.axhline(here, color=COLOURS["published"], lw=0.8, ls=(0, (3, 2)), label="this test set, all")
-    ax.axvline(0.5, color=COLOURS["faint"], lw=0.8, zorder=0)
+    ax.axhline(here, color=COLOURS["published"], lw=0.8, ls=(0, (3, 2)))
     ax.annotate(
-        "chance",
-        (0.5, 1.0),
-        xycoords=ax.get_xaxis_transform(),
-        xytext=(3, -2),
+        f"all cancers of this test set: {here:.0f}",
+        (0, here),
+        xycoords=ax.get_yaxis_transform(),
+        xytext=(4, -3),
         textcoords="offset points",
         va="top",
         fontsize=6,
@@ -49,9 +48,10 @@ def cancers_to_know(ax: Axes, data: pd.DataFrame, auc_rest: float) -> Axes:
     )
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter("{x:g}")
+    ax.set_ylim(5, max(4000, 3 * here))
     ax.set_xlabel(f"AUC in the group ({auc_rest:.2f} among everyone else)")
     ax.set_ylabel("cancers needed in the group")
-    ax.legend(loc="upper left", bbox_to_anchor=(0.02, 0.9), handlelength=1.6)
+    ax.legend(loc="upper left", handlelength=1.6)
     return ax
 
 
