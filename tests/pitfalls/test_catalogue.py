@@ -6,7 +6,13 @@ import pandas as pd
 import pytest
 
 from mammolab.errors import InputError
+from mammolab.pitfalls.best_subgroup import best_subgroup
 from mammolab.pitfalls.catalogue import FAILURES, scoreboard_rows
+from mammolab.pitfalls.censoring_weights import wrong_censoring
+from mammolab.pitfalls.clusters import images_independent
+from mammolab.pitfalls.hidden_subgroup import hidden_subgroup
+from mammolab.pitfalls.reader_studies import automation_bias, laboratory_effect, prevalence_effect
+from mammolab.pitfalls.replicates import replicate_t_test
 from mammolab.report.numbers import chapter_of
 
 
@@ -27,6 +33,25 @@ def test_cards_are_filled_in_and_fit_their_places(card):
     assert len(card.metric) <= 30
     assert "doi:" in card.source
     assert card.repair.endswith(".") and card.cost.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "simulated",
+    [
+        images_independent,
+        hidden_subgroup,
+        laboratory_effect,
+        prevalence_effect,
+        automation_bias,
+        wrong_censoring,
+        replicate_t_test,
+        best_subgroup,
+    ],
+)
+def test_the_card_names_the_guard_that_speaks(simulated):
+    outcome = simulated(0.5, seed=1)
+    assert outcome.guard.name == FAILURES[simulated.__name__].guard
+    assert outcome.guard.message.endswith(".")
 
 
 def test_the_chapter_of_a_failures_numbers_is_known():
