@@ -223,6 +223,21 @@ STAGES: dict[str, Stage] = {
         outputs=("results_11_pitfalls_data",),
         figures=("composition", "enriched"),
     ),
+    "13_pitfalls_analysis": Stage(
+        "How does one fool oneself when all that is left is to analyse?",
+        inputs=(
+            "cohort",
+            "patients",
+            "outcomes",
+            "predictions_calibrated",
+            "predictions_risk",
+            # for the scoreboard of all failures
+            "pitfalls_data",
+            "pitfalls_models",
+        ),
+        outputs=("pitfalls_analysis", "results_13_pitfalls_analysis"),
+        figures=("cancers_to_know", "replicates", "doses", "scoreboard"),
+    ),
     MANUSCRIPT: Stage(
         "Is anything missing, and what does the paper look like?",
         inputs=(
@@ -242,6 +257,7 @@ STAGES: dict[str, Stage] = {
                     "09_risk",
                     "10_explanations",
                     "11_pitfalls_data",
+                    "13_pitfalls_analysis",
                 )
             ),
         ),
