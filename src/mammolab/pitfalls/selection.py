@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,15 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from mammolab.errors import InputError
 from mammolab.evaluate.auc_bootstrap import auc_replicates
-from mammolab.evaluate.checks import Estimate, check_inside
+from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.delong import auc_estimate
 from mammolab.evaluate.resampling import PatientBootstrap, sum_replicates
 from mammolab.evaluate.roc import auc
 from mammolab.evaluate.thresholds import top_fraction_threshold
 from mammolab.pitfalls import guards_score
+from mammolab.pitfalls._partings import COLUMNS, PartedWomen, checked_scores, part_women
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
+from mammolab.pitfalls.verdict import GuardVerdict
 
-COLUMNS = ("split", "cancer_within_1y", "patient_id", "sampling_weight")
 FLAGGED = (0.02, 0.60)  # the least and the largest share of dev exams that a threshold flags
 
 BEST_OF_RUNS = Failure(
@@ -44,24 +44,6 @@ TUNED_ON_TEST = Failure(
     source="Leeflang 2008 (doi:10.1373/clinchem.2007.096032): sensitivity and specificity of 84% "
     "look like 90% in 40 patients, 86% in 200.",
 )
-
-
-@dataclass(frozen=True, eq=False)
-class _Split:
-    """Test exams, and ways to part their women into the author's test set and fresh women.
-
-    `tested` and `fresh` hold for each draw (a row) a 1 for each woman that is in it.
-    """
-
-    label: NDArray[np.bool_]
-    ids: NDArray
-    weight: NDArray[np.float64]
-    tested: PatientBootstrap
-    fresh: PatientBootstrap
-
-    @property
-    def columns(self) -> tuple[NDArray[np.bool_], NDArray, NDArray[np.float64]]:
-        return self.label, self.ids, self.weight
 
 
 def best_of_runs(
@@ -110,20 +92,22 @@ def best_of_runs(
     ----------
     Varoquaux, Cheplygina 2022, doi:10.1038/s41746-022-00592-y.
     """
-    scores, split, rng = _prepared(exams, scores, check_dose(dose), test_share, n_draws, rng)
+    check_dose(dose)
+    scores, rng = checked_scores(exams, scores), deepcopy(rng)
+    split = part_women(exams, test_share, n_draws, rng)
     n_runs = scores.shape[1]
+    n_looks = round(n_runs**dose)
     dev, test = (exams["split"].eq(name).to_numpy() for name in ("dev", "test"))
-    of_dev = exams[dev]
-    dev_auc = np.array(
-        [auc(one, of_dev["cancer_within_1y"], of_dev["sampling_weight"]) for one in scores[dev].T]
-    )
+    label, _, weight = (exams.loc[dev, name] for name in COLUMNS[1:])
+    dev_auc = np.array([auc(run, label, weight) for run in scores[dev].T])
     on_tested, on_fresh = (
-        np.column_stack([auc_replicates(one, *split.columns, women) for one in scores[test].T])
+        np.column_stack([auc_replicates(run, *split.columns, women) for run in scores[test].T])
         for women in (split.tested, split.fresh)
     )
     order = rng.permuted(np.tile(np.arange(n_runs), (n_draws, 1)), axis=1)
-    looked_at = order[:, : round(n_runs**dose)]
-    return _outcome(dose, looked_at, on_tested, on_fresh, dev_auc, scores[test], split)
+    told = _told(order[:, :n_looks], on_tested, on_fresh, dev_auc, scores[test], split)
+    guard = guards_score.disclosed_selection(n_runs, n_looks, n_runs)
+    return _outcome(dose, n_looks, told, guard)
 
 
 def tuned_on_test(
@@ -139,13 +123,16 @@ def tuned_on_test(
 
     Parameters
     ----------
-    exams, rng, test_share, n_draws
+    exams, rng, test_share
         As for `best_of_runs`.
-    scores : array-like of float, shape (len(exams), n_epochs)
-        Of one training after each epoch; `heads.head_epochs` makes a cheap one.
+    scores : array-like of float, shape (n_seeds, len(exams), n_epochs)
+        Of trainings with several seeds after each epoch; `heads.head_epochs` makes a cheap one.
     dose : float in [0, 1]
         Raises the number of pairs of epoch and threshold that are tried on the test set from 1 to
-        all, evenly in its logarithm: first the pair that is best on dev, then the next best.
+        all of a training, evenly in its logarithm: the pair that is best on dev first, then the
+        next best.
+    n_draws : int
+        Random partings; the trainings take turns.
     n_thresholds : int
         For each epoch, from that which flags 2% of the dev exams to that which flags 60%.
 
@@ -169,64 +156,82 @@ def tuned_on_test(
     """
     if n_thresholds < 1:
         raise InputError(f"n_thresholds must be at least 1, not {n_thresholds}.")
-    scores, split, _ = _prepared(exams, scores, check_dose(dose), test_share, n_draws, rng)
+    trainings = np.asarray(scores, dtype=np.float64)
+    if trainings.ndim != 3 or not trainings.size:
+        raise InputError(
+            f"scores must have shape (n_seeds, n_exams, n_epochs), not {trainings.shape}."
+        )
+    n_pairs = trainings.shape[2] * n_thresholds
+    n_looks = round(n_pairs ** check_dose(dose))
+    for epochs in trainings:
+        checked_scores(exams, epochs)
+    whole = part_women(exams, test_share, n_draws, deepcopy(rng))
+    told = []
+    for seed, epochs in enumerate(trainings):
+        split = whole.some_draws(slice(seed, None, len(trainings)))
+        on_dev, decisions, dev = _decisions(exams, epochs, n_thresholds)
+        on_tested, on_fresh = (
+            _balanced_accuracy(decisions, *split.columns, women)
+            for women in (split.tested, split.fresh)
+        )
+        dev_accuracy = _balanced_accuracy(on_dev, *dev.columns, dev.tested)[0]
+        order = np.argsort(-dev_accuracy, kind="stable")[:n_looks]
+        looked_at = np.tile(order, (len(on_tested), 1))
+        told.append(_told(looked_at, on_tested, on_fresh, dev_accuracy, decisions, split))
+    guard = guards_score.disclosed_selection(n_pairs, n_looks, len(trainings))
+    return _outcome(dose, n_looks, np.concatenate(told), guard)
+
+
+def _decisions(
+    exams: pd.DataFrame, epochs: NDArray[np.float64], n_thresholds: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], PartedWomen]:
+    """Yes or no for each exam of dev and of test by each pair of epoch and threshold; and dev."""
     dev, test = (exams["split"].eq(name).to_numpy() for name in ("dev", "test"))
-    of_dev = exams[dev]
-    weight = of_dev["sampling_weight"].to_numpy(float)
+    label, ids, weight = (exams.loc[dev, name].to_numpy() for name in COLUMNS[1:])
     thresholds = np.array(
         [
             top_fraction_threshold(epoch, flagged, weight)
-            for epoch in scores[dev].T
+            for epoch in epochs[dev].T
             for flagged in np.linspace(*FLAGGED, n_thresholds)
         ]
     )
-    on_dev, on_test = (
-        np.repeat(scores[rows], n_thresholds, axis=1) >= thresholds for rows in (dev, test)
+    of_dev, of_test = (
+        np.repeat(epochs[rows], n_thresholds, axis=1) >= thresholds for rows in (dev, test)
     )
-    everyone = of_dev["patient_id"].unique()
-    all_of_dev = PatientBootstrap(np.sort(everyone), np.ones((1, len(everyone)), np.uint8))
-    dev_accuracy = _balanced_accuracy(
-        on_dev,
-        of_dev["cancer_within_1y"].to_numpy(bool),
-        of_dev["patient_id"].to_numpy(),
-        weight,
-        all_of_dev,
-    )[0]
-    on_tested, on_fresh = (
-        _balanced_accuracy(on_test, *split.columns, women) for women in (split.tested, split.fresh)
-    )
-    order = np.argsort(-dev_accuracy, kind="stable")[: round(len(thresholds) ** dose)]
-    looked_at = np.tile(order, (n_draws, 1))
-    decisions = on_test.astype(float)
-    return _outcome(dose, looked_at, on_tested, on_fresh, dev_accuracy, decisions, split)
+    women = np.unique(ids)
+    everyone = PatientBootstrap(women, np.ones((1, len(women)), dtype=np.uint8))
+    return of_dev, of_test, PartedWomen(label.astype(bool), ids, weight, everyone, everyone)
 
 
-def _outcome(
-    dose: float,
+def _told(
     looked_at: NDArray[np.intp],
     on_tested: NDArray[np.float64],
     on_fresh: NDArray[np.float64],
     on_dev: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    split: _Split,
-) -> Outcome:
-    """What the best candidate promises and keeps.
+    scores: NDArray,
+    split: PartedWomen,
+) -> NDArray[np.float64]:
+    """What is reported, true and repaired in each draw, shape (n_draws, 3, 3): value, low, high.
 
     `looked_at` (n_draws, n_looks) holds the candidates compared in each draw; `on_tested` and
     `on_fresh` (n_draws, n_candidates) and `on_dev` (n_candidates,) their figures; `scores` has a
     column a candidate.
     """
-    n_looks = looked_at.shape[1]
     by_test = _best(looked_at, np.take_along_axis(on_tested, looked_at, axis=1))
     by_dev = _best(looked_at, on_dev[looked_at])
-    return Outcome(
-        dose=dose,
-        setting=float(n_looks),
-        reported=_mean_over_draws(on_tested, by_test, scores, split, split.tested),
-        true=_mean_over_draws(on_fresh, by_test, scores, split, split.fresh),
-        repaired=_mean_over_draws(on_tested, by_dev, scores, split, split.tested),
-        guard=guards_score.disclosed_selection(n_looks, n_looks, n_looks),
+    return np.stack(
+        [
+            _with_limits(on_tested, by_test, scores, split, split.tested),
+            _with_limits(on_fresh, by_test, scores, split, split.fresh),
+            _with_limits(on_tested, by_dev, scores, split, split.tested),
+        ],
+        axis=1,
     )
+
+
+def _outcome(dose: float, n_looks: int, told: NDArray[np.float64], guard: GuardVerdict) -> Outcome:
+    reported, true, repaired = (Estimate(*row.tolist()) for row in told.mean(axis=0))
+    return Outcome(dose, float(n_looks), reported, true, repaired, guard)
 
 
 def _best(candidates: NDArray[np.intp], figures: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -234,21 +239,21 @@ def _best(candidates: NDArray[np.intp], figures: NDArray[np.float64]) -> NDArray
     return np.take_along_axis(candidates, figures.argmax(axis=1)[:, None], axis=1)[:, 0]
 
 
-def _mean_over_draws(
+def _with_limits(
     figures: NDArray[np.float64],
     chosen: NDArray[np.intp],
-    scores: NDArray[np.float64],
-    split: _Split,
+    scores: NDArray,
+    split: PartedWomen,
     women: PatientBootstrap,
-) -> Estimate:
-    """Mean figure of the candidate chosen in each draw, and mean limits of its interval."""
-    columns = women.columns(split.ids)
-    limits = []
-    for here, candidate in zip(women.counts[:, columns] > 0, chosen, strict=True):
+) -> NDArray[np.float64]:
+    """The figure of the candidate chosen in each draw with DeLong's limits, shape (n_draws, 3)."""
+    present = women.counts[:, women.columns(split.ids)] > 0
+    result = np.empty((len(chosen), 3))
+    for draw, (here, candidate) in enumerate(zip(present, chosen, strict=True)):
         label, ids, weight = (one[here] for one in split.columns)
-        limits.append(auc_estimate(scores[here, candidate], label, weight, ids).ci)
-    value = figures[np.arange(len(chosen)), chosen].mean()
-    return Estimate(float(value), *np.mean(limits, axis=0).tolist())
+        limits = auc_estimate(scores[here, candidate], label, weight, ids).ci
+        result[draw] = figures[draw, candidate], *limits
+    return result
 
 
 def _balanced_accuracy(
@@ -265,61 +270,3 @@ def _balanced_accuracy(
         right = sum_replicates(of_class[:, None] * (flagged == truth), ids, women)
         rates.append(right / sum_replicates(of_class, ids, women)[:, None])
     return (rates[0] + rates[1]) / 2
-
-
-def _prepared(
-    exams: pd.DataFrame,
-    scores: ArrayLike,
-    dose: float,
-    test_share: float,
-    n_draws: int,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.float64], _Split, np.random.Generator]:
-    """Scores as an array, the partings of the test women, and the copied stream after them."""
-    if missing := [column for column in COLUMNS if column not in exams]:
-        raise InputError(
-            f"the exams lack the column(s) {', '.join(missing)}; they need {', '.join(COLUMNS)}."
-        )
-    values = np.asarray(scores, dtype=np.float64)
-    if values.ndim != 2 or len(values) != len(exams) or not values.shape[1]:
-        raise InputError(
-            f"scores must have one row an exam and one column a candidate, shape ({len(exams)}, k), "
-            f"not {values.shape}."
-        )
-    if not np.isfinite(values).all():
-        raise InputError("scores must be finite: no exam may lack one.")
-    check_inside(test_share, "test_share", 0, 1)
-    if n_draws < 1:
-        raise InputError(f"n_draws must be at least 1, not {n_draws}.")
-    of_dev = exams.loc[exams["split"] == "dev", "cancer_within_1y"]
-    if not 0 < of_dev.sum() < len(of_dev):
-        raise InputError(
-            f"dev holds {int(of_dev.sum())} exams followed by cancer among {len(of_dev)}; a choice "
-            "on dev needs exams with and without."
-        )
-    test = exams[exams["split"] == "test"]
-    label = test["cancer_within_1y"].to_numpy(bool)
-    rng = deepcopy(rng)
-    tested, fresh = _partings(test["patient_id"], label, test_share, n_draws, rng)
-    weight = test["sampling_weight"].to_numpy(float)
-    return values, _Split(label, test["patient_id"].to_numpy(), weight, tested, fresh), rng
-
-
-def _partings(
-    ids: pd.Series, label: NDArray[np.bool_], share: float, n_draws: int, rng: np.random.Generator
-) -> tuple[PatientBootstrap, PatientBootstrap]:
-    """Part the women at random, those with cancer and the others each in the same proportion."""
-    has_cancer = pd.Series(label, index=ids.to_numpy()).groupby(level=0).any()
-    tested = np.zeros((n_draws, len(has_cancer)), dtype=np.uint8)
-    for truth, kind in ((True, "with"), (False, "without")):
-        women = np.flatnonzero(has_cancer.to_numpy() == truth)
-        n_tested = round(share * len(women))
-        if min(n_tested, len(women) - n_tested) < 2:
-            raise InputError(
-                f"the test set holds {len(women)} women {kind} cancer; a test set of {share:.0%} of "
-                "them, and the rest, must each hold two."
-            )
-        drawn = rng.permuted(np.tile(women, (n_draws, 1)), axis=1)[:, :n_tested]
-        np.put_along_axis(tested, drawn, 1, axis=1)
-    women_ids = has_cancer.index.to_numpy()
-    return PatientBootstrap(women_ids, tested), PatientBootstrap(women_ids, 1 - tested)

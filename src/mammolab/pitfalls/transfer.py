@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mammolab.errors import InputError
-from mammolab.evaluate.checks import Estimate, check_inside
+from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval, share_estimate
 from mammolab.evaluate.thresholds import lowest_per_patient
 from mammolab.pitfalls import guards_score
@@ -83,8 +83,8 @@ def most_different(dev: pd.DataFrame, by: str, sensitivity: float = 0.95) -> Car
     InputError
         If a column is missing.
     """
-    check_inside(sensitivity, "sensitivity", 0, 1)
     _check(dev, by)
+    _check_sensitivity(sensitivity)
     places = {}
     for name, exams in dev.groupby(by):
         women = exams.loc[exams["cancer_within_1y"].astype(bool), "patient_id"].nunique()
@@ -215,7 +215,7 @@ def local_choices(
     InputError
         As for `carried_threshold`.
     """
-    check_inside(sensitivity, "sensitivity", 0, 1)
+    _check_sensitivity(sensitivity)
     exams_rng, cancers_rng = deepcopy(rng).spawn(2)
     local, away = (_exams_of(frame, carried.by, carried.away) for frame in (dev, test))
     lowest, _, _ = lowest_per_patient(*(local[name] for name in COLUMNS))
@@ -324,3 +324,8 @@ def _check(frame: pd.DataFrame, by: str) -> None:
             f"the exams lack the column(s) {', '.join(missing)}; they need "
             f"{', '.join((*COLUMNS, by))}."
         )
+
+
+def _check_sensitivity(sensitivity: float) -> None:
+    if not 0 < sensitivity < 1:
+        raise InputError(f"sensitivity must lie between 0 and 1 (exclusive), not {sensitivity}.")
