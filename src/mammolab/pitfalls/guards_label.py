@@ -245,8 +245,8 @@ def early_cancers(
     share = float(weight @ (time_years[cancer] < first_years) / weight.sum())
     fired = share > EARLY_LIMIT and _as_many(share, n_effective, EARLY_LIMIT) < LEVEL
     message = (
-        f"Of the cancers {100 * share:.1f}% were diagnosed within {first_years:g} years of the "
-        f"exam (limit {100 * EARLY_LIMIT:g}%)"
+        f"Of the cancers {100 * share:.1f}% were diagnosed within {first_years:g} "
+        f"{'year' if first_years == 1 else 'years'} of the exam (limit {100 * EARLY_LIMIT:g}%)"
         + (": report the risk of later ones apart, for these were there to be seen." * fired or ".")
     )
     return GuardVerdict("early_cancers", share, EARLY_LIMIT, fired, message)
