@@ -154,9 +154,9 @@ class TestTunedOnTest:
         outcome = tuned(frame, alike[:, [0, 0]], 1.0, n_thresholds=1, n_draws=400)
         dev, test = (frame["split"].eq(name).to_numpy() for name in ("dev", "test"))
         score, weight = alike[:, 0], frame["sampling_weight"].to_numpy()
-        order = np.argsort(-score[dev])
-        flagged = np.cumsum(weight[dev][order]) <= 0.02 * weight[dev].sum() * (1 + 1e-9)
-        yes = score[test] >= score[dev][order][flagged][-1]
+        falling = np.argsort(-score[dev])
+        reached = np.cumsum(weight[dev][falling]) >= 0.02 * weight[dev].sum()
+        yes = score[test] >= score[dev][falling][reached][0]
         truth = frame["cancer_within_1y"].to_numpy()[test]
         sensitivity = np.average(yes[truth])
         specificity = np.average(~yes[~truth])

@@ -14,7 +14,6 @@ from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.delong import auc_estimate
 from mammolab.evaluate.resampling import PatientBootstrap, sum_replicates
 from mammolab.evaluate.roc import auc
-from mammolab.evaluate.thresholds import top_fraction_threshold
 from mammolab.pitfalls import guards_score
 from mammolab.pitfalls._partings import COLUMNS, PartedWomen, checked_scores, part_women
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
@@ -188,11 +187,11 @@ def _decisions(
     """Yes or no for each exam of dev and of test by each pair of epoch and threshold; and dev."""
     dev, test = (exams["split"].eq(name).to_numpy() for name in ("dev", "test"))
     label, ids, weight = (exams.loc[dev, name].to_numpy() for name in COLUMNS[1:])
-    thresholds = np.array(
+    unflagged = 1 - np.linspace(*FLAGGED, n_thresholds)
+    thresholds = np.concatenate(
         [
-            top_fraction_threshold(epoch, flagged, weight)
+            np.quantile(epoch, unflagged, weights=weight, method="inverted_cdf")
             for epoch in epochs[dev].T
-            for flagged in np.linspace(*FLAGGED, n_thresholds)
         ]
     )
     of_dev, of_test = (

@@ -15,6 +15,7 @@ from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval, share_estimate
 from mammolab.evaluate.thresholds import lowest_per_patient
 from mammolab.pitfalls import guards_score
+from mammolab.pitfalls._unjudged import judged
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
 
 COLUMNS = ("score", "cancer_within_1y", "patient_id", "sampling_weight")
@@ -166,7 +167,8 @@ def carried_threshold(
         reported=_ruled_out_estimate(home, carried.threshold, bootstrap),
         true=_ruled_out_estimate(away, carried.threshold, bootstrap),
         repaired=_chosen_again(away, local, carried, n_local, bootstrap, local_rng),
-        guard=guards_score.threshold_by(
+        guard=judged(
+            guards_score.threshold_by,
             both["score"],
             carried.threshold,
             both["cancer_within_1y"],
