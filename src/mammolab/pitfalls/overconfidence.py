@@ -25,9 +25,9 @@ COLUMNS = ("probability", "cancer_within_1y", "patient_id", "sampling_weight")
 
 OVERCONFIDENCE = Failure(
     name="overconfidence",
-    title="Balanced batches, raw sigmoid",
+    title="Balanced batches",
     metric="Mean probability of cancer",
-    dial="share of cancers in the batches",
+    dial="share of cancers in batches",
     guard="calibration",
     repair="Fit the probability on development exams at their natural incidence, by Platt scaling.",
     cost="A development set with its sampling weights, whose cancers the fit uses up.",

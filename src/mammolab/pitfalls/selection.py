@@ -23,9 +23,9 @@ FLAGGED = (0.02, 0.60)  # the least and the largest share of dev exams that a th
 
 BEST_OF_RUNS = Failure(
     name="best_of_fifty",
-    title="The best of many runs on test",
+    title="Best of many runs",
     metric="AUC of the run reported",
-    dial="runs compared on the test set",
+    dial="runs compared on test",
     guard="disclosed_selection",
     repair="Choose the run on development women; look at the test set once.",
     cost="A development set; the AUC that one reports is lower, and is what women will get.",
@@ -34,9 +34,9 @@ BEST_OF_RUNS = Failure(
 )
 TUNED_ON_TEST = Failure(
     name="tuned_on_test",
-    title="Epoch and threshold from test",
+    title="Tuned on the test set",
     metric="Balanced accuracy",
-    dial="epochs x thresholds tried on test",
+    dial="pairs tried on test",
     guard="disclosed_selection",
     repair="Stop and set the threshold on development women; look at the test set once.",
     cost="A development set with cancers enough: its own best figure is too good as well.",

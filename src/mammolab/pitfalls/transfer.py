@@ -24,9 +24,9 @@ FEWEST_CANCERS = 10
 
 CARRIED_THRESHOLD = Failure(
     name="threshold_new_site",
-    title="Threshold carried to a new place",
+    title="Threshold from elsewhere",
     metric="Ruled out at the threshold",
-    dial="shift of the scores there (logits)",
+    dial="shift of the scores (logits)",
     guard="threshold_by",
     repair="Choose the threshold again on local exams, for every site, device and software.",
     cost="A few hundred local exams for the share ruled out; for the sensitivity, local cancers.",
