@@ -1,0 +1,297 @@
+"""Leaving out the inconvenient: the figure of those who are easy, and who pays for it."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from mammolab.errors import InputError
+from mammolab.evaluate.auc_bootstrap import auc_bootstrap
+from mammolab.evaluate.checks import Estimate
+from mammolab.evaluate.resampling import PatientBootstrap, share_estimate
+from mammolab.evaluate.subgroups import UNKNOWN
+from mammolab.pitfalls import guards_label
+from mammolab.pitfalls.failure import NOT_KNOWN, Failure, Outcome, check_dose
+
+LABEL = "cancer_within_1y"
+DENSE = ("c", "d")
+REASONS = {
+    "implant": "implants",
+    "dense": "dense breasts",
+    "small_breast": "small breasts",
+    "poor_follow_up": "poor follow-up",
+}
+MINIMUM_CANCERS = 10  # fewer tell nothing of a group (as in evaluate.subgroups)
+BREAST_GREY = 12  # a pixel above this, of 255, is breast: air and noise lie below (assumption)
+
+EXCLUSIONS = Failure(
+    name="exclusions",
+    title="Leaving out the inconvenient",
+    metric="AUC",
+    dial="share of inconvenient women left out",
+    guard="exclusions",
+    repair="Report all women, and the groups one would have left out beside them.",
+    cost="The figure of all is the less flattering one, and those of the small groups are unsure.",
+    source="Freeman 2021 (doi:10.1136/bmj.n1872): all 5 systems better than a radiologist on small "
+    "chosen sets, 34 of 36 worse among women as they come; Seyyed-Kalantari 2021 (doi:10.1038/s41591-021-01595-0): "
+    "underdiagnosis is worst where disadvantages meet.",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Inconvenient:
+    """Which exams one would rather not have, and why.
+
+    Attributes
+    ----------
+    flags : DataFrame of bool
+        A row an exam, a column a reason (keys of `REASONS`).
+    skipped : dict of str to str
+        Reasons that the data cannot tell, and what they lack.
+    """
+
+    flags: pd.DataFrame
+    skipped: dict[str, str]
+
+    @property
+    def any(self) -> NDArray[np.bool_]:
+        """Whether any reason holds, shape (n_exams,)."""
+        return self.flags.to_numpy(bool).any(axis=1)
+
+
+def breast_area_cm2(store: np.ndarray, images: pd.DataFrame) -> pd.Series:
+    """Area of the breast's outline in the pictures of each exam, the mean over its views.
+
+    Parameters
+    ----------
+    store : uint8 array, shape (n_images, h, w)
+    images : DataFrame
+        Rows of the table `images` with a `row`: exam_id, row, spacing_mm.
+
+    Returns
+    -------
+    Series of float
+        In cm2, by exam_id; NaN where no view tells how large its pixels are.
+    """
+    images = images[images["row"].notna()].sort_values("row")
+    filled = np.array(
+        [np.count_nonzero(store[row] > BREAST_GREY) for row in images["row"].astype(int)], float
+    )
+    area = pd.Series(filled * images["spacing_mm"].to_numpy() ** 2 / 100, images["exam_id"])
+    return area.groupby(level=0).mean()
+
+
+def inconvenient(
+    exams: pd.DataFrame,
+    outcomes: pd.DataFrame | None = None,
+    area_cm2: pd.Series | None = None,
+    least_follow_up_years: float = 2.0,
+    small_share: float = 0.2,
+) -> Inconvenient:
+    """Say which exams would usually be left out, as far as the tables tell.
+
+    Parameters
+    ----------
+    exams : DataFrame
+        Rows of the table `cohort`; implant and density may be absent.
+    outcomes : DataFrame, optional
+        The table `outcomes`: exams without cancer and not seen for `least_follow_up_years` are
+        poorly followed.
+    area_cm2 : Series, optional
+        As from `breast_area_cm2`.
+    least_follow_up_years : float
+    small_share : float in (0, 1)
+        A breast is small if its area is among the smallest so many, by weight.
+
+    Returns
+    -------
+    Inconvenient
+        A missing density or area is no reason to leave an exam out.
+
+    Raises
+    ------
+    InputError
+        If no reason can be told at all.
+    """
+    found, skipped = {}, {}
+    if "implant" not in exams or not exams["implant"].any():
+        skipped["implant"] = "no exam is known to have one"
+    else:
+        found["implant"] = exams["implant"].to_numpy(bool)
+    if "density" not in exams or exams["density"].isna().all():
+        skipped["dense"] = "no exam's density is known"
+    else:
+        found["dense"] = exams["density"].isin(DENSE).to_numpy()
+    area = None if area_cm2 is None else exams["exam_id"].map(area_cm2).to_numpy(float)
+    if area is None or np.isnan(area).all():
+        skipped["small_breast"] = "no picture's area is known"
+    else:
+        found["small_breast"] = area <= _weighted_quantile(
+            area, exams["sampling_weight"], small_share
+        )
+    if outcomes is None:
+        skipped["poor_follow_up"] = "there is no follow-up"
+    else:
+        by_exam = outcomes.set_index("exam_id").reindex(exams["exam_id"])
+        short = by_exam["time_years"] < least_follow_up_years
+        found["poor_follow_up"] = (short & (by_exam["event"] != 1)).to_numpy() & ~exams[
+            LABEL
+        ].to_numpy(bool)
+    if not found:
+        raise InputError(
+            "No reason to leave an exam out can be told: the exams have neither implant nor "
+            "density, and neither areas nor outcomes are given."
+        )
+    return Inconvenient(pd.DataFrame(found), skipped)
+
+
+def exclusions(
+    exams: pd.DataFrame,
+    score: ArrayLike,
+    reasons: Inconvenient,
+    bootstrap: PatientBootstrap,
+    rng: np.random.Generator,
+    dose: float,
+) -> Outcome:
+    """Leave out women with implants, dense or small breasts or poor follow-up; report the rest.
+
+    Parameters
+    ----------
+    exams : DataFrame, n rows
+        Rows of the table `cohort` with pixels: patient_id, cancer_within_1y, sampling_weight;
+        race_ethnicity where known.
+    score : array-like of float, shape (n,)
+        Higher is more suspicious.
+    reasons : Inconvenient
+        For the same exams.
+    bootstrap : PatientBootstrap
+    rng : numpy Generator
+        The order in which women are left out; it is copied, so that each dose has the same.
+    dose : float
+        Share of the women with a reason who are left out, with all their exams that have one.
+
+    Returns
+    -------
+    Outcome
+        reported: AUC of those kept; true and repaired: AUC of all, by weight.
+
+    References
+    ----------
+    Freeman 2021, doi:10.1136/bmj.n1872; Seyyed-Kalantari 2021, doi:10.1038/s41591-021-01595-0.
+    """
+    rng = deepcopy(rng)
+    score = np.asarray(score, float)
+    kept = ~_left_out(exams["patient_id"], reasons.any, rng, check_dose(dose))
+    every = np.ones(len(exams), bool)
+    true = _auc(exams, score, every, bootstrap)
+    groups = reasons.flags.set_axis(exams.index)
+    if "race_ethnicity" in exams:
+        groups = groups.assign(race_ethnicity=exams["race_ethnicity"].fillna(UNKNOWN))
+    guard = guards_label.exclusions(kept, exams[LABEL], groups, exams["patient_id"], rng)
+    return Outcome(dose, dose, _auc(exams, score, kept, bootstrap), true, true, guard)
+
+
+def who_pays(
+    exams: pd.DataFrame, score: ArrayLike, reasons: Inconvenient, bootstrap: PatientBootstrap
+) -> pd.DataFrame:
+    """Say for every reason, and for every race, whom one loses and what one does not report.
+
+    Parameters
+    ----------
+    exams, score, reasons, bootstrap
+        As for `exclusions`; `exams` also has recall, the readers' decision.
+
+    Returns
+    -------
+    DataFrame
+        heading, group; share_women and share_cancers left out (by weight: of all for a reason, of
+        her race for a race); for those left out (for those kept in the row "kept") auc and the
+        readers' sensitivity, each with _low and _high, NaN where there are fewer than 10 cancers;
+        n_exams, n_patients, n_cancers, the numbers behind.
+    """
+    score = np.asarray(score, float)
+    every, left = np.ones(len(exams), bool), reasons.any
+    cells = [("", "all women", every, every), ("", "kept", ~left, every)]
+    cells += [
+        ("left out for", REASONS[name], flag.to_numpy(), every)
+        for name, flag in reasons.flags.items()
+    ]
+    cells.append(("left out for", "any of these", left, every))
+    if "race_ethnicity" in exams:
+        race = exams["race_ethnicity"].fillna(UNKNOWN).to_numpy()
+        cells += [
+            ("left out for any, by race", name.capitalize(), left & (race == name), race == name)
+            for name in sorted(set(race), key=lambda name: (name == UNKNOWN, name))
+        ]
+    weight = exams["sampling_weight"].to_numpy(float)
+    cancer = exams[LABEL].to_numpy(bool)
+    rows = []
+    for heading, group, cell, among in cells:
+        row = {
+            "heading": heading,
+            "group": group,
+            "n_exams": int(cell.sum()),
+            "n_patients": exams["patient_id"][cell].nunique(),
+            "n_cancers": int(cancer[cell].sum()),
+            "share_women": _share(weight, cell & among, among),
+            "share_cancers": _share(weight, cell & cancer, among & cancer),
+        }
+        enough = row["n_cancers"] >= MINIMUM_CANCERS
+        auc = _auc(exams, score, cell, bootstrap) if enough else NOT_KNOWN
+        caught = NOT_KNOWN
+        if enough:
+            caught = share_estimate(
+                exams["recall"], cell & cancer, exams["patient_id"], weight, bootstrap
+            )
+        for name, estimate in (("auc", auc), ("sensitivity", caught)):
+            row |= {
+                name: estimate.value,
+                f"{name}_low": estimate.low,
+                f"{name}_high": estimate.high,
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _left_out(
+    patient_ids: pd.Series, flagged: NDArray[np.bool_], rng: np.random.Generator, share: float
+) -> NDArray[np.bool_]:
+    """Exams with a reason of the first women, in a random order that the share does not change."""
+    women = patient_ids.to_numpy()[flagged]
+    first, codes = np.unique(women, return_inverse=True)
+    place = rng.permutation(len(first))
+    result = np.zeros(len(flagged), bool)
+    result[np.flatnonzero(flagged)] = place[codes] < share * len(first)
+    return result
+
+
+def _auc(
+    exams: pd.DataFrame, score: NDArray, rows: NDArray[np.bool_], bootstrap: PatientBootstrap
+) -> Estimate:
+    """AUC by weight among these rows; not known where a class is missing."""
+    label = exams[LABEL].to_numpy(bool)
+    if label[rows].all() or not label[rows].any() or exams["patient_id"][rows].nunique() < 2:
+        return NOT_KNOWN
+    return auc_bootstrap(
+        score[rows],
+        label[rows],
+        exams["patient_id"].to_numpy()[rows],
+        exams["sampling_weight"].to_numpy()[rows],
+        bootstrap,
+    )
+
+
+def _share(weight: NDArray, part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
+    total = weight[whole].sum()
+    return float(weight[part].sum() / total) if total else np.nan
+
+
+def _weighted_quantile(values: NDArray, weight: pd.Series, share: float) -> float:
+    known = ~np.isnan(values)
+    order = np.argsort(values[known], kind="stable")
+    running = np.cumsum(weight.to_numpy(float)[known][order])
+    return float(values[known][order][np.searchsorted(running, share * running[-1])])
