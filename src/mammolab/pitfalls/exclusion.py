@@ -16,6 +16,7 @@ from mammolab.evaluate.resampling import PatientBootstrap, share_estimate
 from mammolab.evaluate.subgroups import UNKNOWN
 from mammolab.pitfalls import guards_label
 from mammolab.pitfalls.failure import NOT_KNOWN, Failure, Outcome, check_dose
+from mammolab.pitfalls.verdict import GuardVerdict
 
 LABEL = "cancer_within_1y"
 DENSE = ("c", "d")
@@ -191,7 +192,7 @@ def exclusions(
     groups = reasons.flags.set_axis(exams.index)
     if "race_ethnicity" in exams:
         groups = groups.assign(race_ethnicity=exams["race_ethnicity"].fillna(UNKNOWN))
-    guard = guards_label.exclusions(kept, exams[LABEL], groups, exams["patient_id"], rng)
+    guard = _judge(kept, exams, groups, rng)
     return Outcome(dose, dose, _auc(exams, score, kept, bootstrap), true, true, guard)
 
 
@@ -267,6 +268,19 @@ def _left_out(
     result = np.zeros(len(flagged), bool)
     result[np.flatnonzero(flagged)] = place[codes] < share * len(first)
     return result
+
+
+def _judge(
+    kept: NDArray[np.bool_], exams: pd.DataFrame, groups: pd.DataFrame, rng: np.random.Generator
+) -> GuardVerdict:
+    """Ask the guard, which compares those kept with those left out, where there are both."""
+    if kept.all() or not kept.any():
+        left = float(not kept.any())
+        message = "Every exam is left out." if left else "No exam is left out."
+        return GuardVerdict("exclusions", left, guards_label.EXCLUSION_GAP, bool(left), message)
+    return guards_label.exclusions(
+        kept, exams[LABEL], groups, exams["patient_id"], rng, exams["sampling_weight"]
+    )
 
 
 def _auc(

@@ -99,7 +99,7 @@ def verification_bias(
     Raises
     ------
     InputError
-        If verified_share is outside (0, 1].
+        If verified_share is outside (0, 1], or there is no cancer (or none on record to judge).
 
     Notes
     -----
@@ -132,7 +132,7 @@ def verification_bias(
         share_estimate(recall, record, patients, weight, bootstrap),
         share_estimate(recall, cancer, patients, weight, bootstrap),
         repaired,
-        guards_label.label_source(record, recall, weight),
+        guards_label.label_source(record, recall, weight, patients),
     )
 
 
@@ -175,7 +175,8 @@ def short_follow_up(
     Raises
     ------
     InputError
-        If most_short is outside [0, 1), or the work-up takes until the horizon.
+        If most_short is outside [0, 1), the work-up takes until the horizon, there is no cancer, or
+        one without a date.
 
     Notes
     -----
@@ -214,9 +215,12 @@ def short_follow_up(
 
 def _columns(exams: pd.DataFrame) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     """Recall, cancer, patients and weight of the exams, as arrays."""
+    cancer = exams[LABEL].to_numpy(bool)
+    if not cancer.any():
+        raise InputError(f"There is no cancer among {len(exams)} exams: no sensitivity to report.")
     return (
         exams["recall"].to_numpy(bool),
-        exams[LABEL].to_numpy(bool),
+        cancer,
         exams["patient_id"].to_numpy(),
         exams["sampling_weight"].to_numpy(float),
     )

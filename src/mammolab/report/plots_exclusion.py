@@ -63,9 +63,7 @@ def left_out_performance(
     -------
     Axes
     """
-    require_columns(
-        data, ("heading", "group", *PERFORMANCE, "n_cancers"), "left_out_performance"
-    )
+    require_columns(data, ("heading", "group", *PERFORMANCE, "n_cancers"), "left_out_performance")
     rows = np.array(lay_groups(ax, data["heading"], data["group"], label_rows))
     for (column, (name, colour)), aside in zip(PERFORMANCE.items(), (-0.17, 0.17), strict=True):
         value, low, high = (numeric(data, f"{column}{end}") for end in ("", "_low", "_high"))
