@@ -13,10 +13,12 @@ from mammolab.pitfalls.exclusion import (
     breast_area_cm2,
     exclusions,
     inconvenient,
+    results_of_groups,
     who_pays,
 )
 from mammolab.pitfalls.failure import dose_response
 from mammolab.report.plots_exclusion import left_out_performance, left_out_shares
+from mammolab.schemas import check
 
 N = 3000
 
@@ -143,6 +145,17 @@ def test_who_pays_counts_by_weight_and_leaves_few_cancers_untold(exams, bootstra
     implants = table.loc[("left out for", "implants")]
     assert implants["n_cancers"] < 10
     assert np.isnan(implants["auc"])
+
+
+def test_results_rows_fit_their_schema(exams, bootstrap):
+    table = who_pays(exams, exams["score"], inconvenient(exams), bootstrap)
+    rows = check(results_of_groups(table).assign(chapter="11_pitfalls_data"), "results", "test")
+    assert len(rows) == 4 * len(table)
+    dense = rows[rows["subgroup"] == "left out for: dense breasts"].set_index("metric")
+    expected = table.set_index("group").loc["dense breasts"]
+    for metric in ("auc", "sensitivity", "share_women", "share_cancers"):
+        assert dense.loc[metric, "estimate"] == expected[metric]
+    assert dense.loc["auc", "ci_low"] == expected["auc_low"]
 
 
 def test_everybody_inconvenient_has_no_figure(exams, bootstrap):

@@ -1,6 +1,7 @@
 """With random labels only a leak can be found, and it is."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mammolab.errors import InputError
@@ -11,6 +12,7 @@ from mammolab.pitfalls.leakage import (
     appearance,
     duplicates_across_splits,
     near_copies,
+    pictures_of_women,
     patients_across_splits,
 )
 
@@ -136,3 +138,21 @@ def test_appearance_is_the_root_of_the_means():
     store = np.zeros((2, 4, 4), np.uint8)
     store[1, :2, :2] = 100
     np.testing.assert_allclose(appearance(store, [1, 0], 2), [[10, 0, 0, 0], [0, 0, 0, 0]])
+
+
+def test_women_come_with_the_pictures_of_one_exam():
+    images = pd.DataFrame(
+        {
+            "patient_id": ["A"] * 6 + ["B"] * 2 + ["C"] + ["D"] * 3,
+            "exam_id": ["A1"] * 2 + ["A2"] * 4 + ["B1"] * 2 + ["C1"] + ["D1"] * 3,
+            "row": pd.array([5, 4, 0, 1, 2, 3, 6, None, 7, 8, 9, 10], dtype="Int64"),
+        }
+    )
+    every = pictures_of_women(images, 99, np.random.default_rng(0))
+    assert every.groupby("patient_id")["exam_id"].unique().str.join("").to_dict() == {
+        "A": "A2",  # the first in the store
+        "D": "D1",  # B and C have one picture that can be read
+    }
+    assert every["row"].is_monotonic_increasing
+    one = pictures_of_women(images, 1, np.random.default_rng(0))
+    assert one["patient_id"].nunique() == 1

@@ -258,6 +258,48 @@ def who_pays(
     return pd.DataFrame(rows)
 
 
+def results_of_groups(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of `who_pays` as rows of the table `results`, for `Chapter.results`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from `who_pays`.
+
+    Returns
+    -------
+    DataFrame
+        Metrics auc (model), sensitivity (readers), share_women and share_cancers, by subgroup.
+    """
+    subgroup = (table["heading"] + ": " + table["group"]).str.removeprefix(": ")
+    parts = []
+    for metric, model in (
+        ("auc", "raw"),
+        ("sensitivity", "readers"),
+        ("share_women", None),
+        ("share_cancers", None),
+    ):
+        shares = metric.startswith("share")
+        parts.append(
+            pd.DataFrame(
+                {
+                    "metric": metric,
+                    "model": model,
+                    "subgroup": subgroup,
+                    "horizon_years": 1.0,
+                    "estimate": table[metric],
+                    "ci_low": np.nan if shares else table[f"{metric}_low"],
+                    "ci_high": np.nan if shares else table[f"{metric}_high"],
+                    "n_exams": table["n_exams"],
+                    "n_patients": table["n_patients"],
+                    "n_events": table["n_cancers"],
+                    "method": "weighted count" if shares else "patient bootstrap",
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
 def _left_out(
     patient_ids: pd.Series, flagged: NDArray[np.bool_], rng: np.random.Generator, share: float
 ) -> NDArray[np.bool_]:
