@@ -21,7 +21,9 @@ def pictures(n: int, seed: int = 0) -> np.ndarray:
 
 class TestPatientOverlap:
     def test_by_hand(self):
-        verdict = patient_overlap(["a", "a", "b", "c", "c"], ["train", "test", "train", "dev", "dev"])
+        verdict = patient_overlap(
+            ["a", "a", "b", "c", "c"], ["train", "test", "train", "dev", "dev"]
+        )
         assert verdict.fired
         assert verdict.statistic == pytest.approx(1 / 3)
         assert "1 of 3 patients" in verdict.message

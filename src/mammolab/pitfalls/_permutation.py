@@ -133,6 +133,14 @@ def max_t_p_values(
     return np.where(varies, p_values, 1.0)
 
 
+def most_telling(effect: NDArray[np.float64], p_value: NDArray[np.float64]) -> int:
+    """The largest effect among the significant ones; without any, the least probable one."""
+    significant = p_value < LEVEL
+    if significant.any():
+        return int(np.argmax(np.where(significant, effect, -np.inf)))
+    return int(np.lexsort((-effect, p_value))[0])
+
+
 def _differences(
     weighted: NDArray[np.float64], weight: NDArray[np.float64], groups: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
