@@ -8,15 +8,9 @@ import pytest
 from mammolab.errors import InputError
 from mammolab.evaluate.resampling import PatientBootstrap
 from mammolab.evaluate.roc import auc
-from mammolab.pitfalls.exclusion import (
-    EXCLUSIONS,
-    breast_area_cm2,
-    exclusions,
-    inconvenient,
-    results_of_groups,
-    who_pays,
-)
+from mammolab.pitfalls.exclusion import EXCLUSIONS, exclusions, results_of_groups, who_pays
 from mammolab.pitfalls.failure import dose_response
+from mammolab.pitfalls.inconvenient import breast_area_cm2, inconvenient
 from mammolab.report.plots_exclusion import left_out_performance, left_out_shares
 from mammolab.schemas import check
 

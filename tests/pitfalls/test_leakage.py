@@ -12,8 +12,8 @@ from mammolab.pitfalls.leakage import (
     appearance,
     duplicates_across_splits,
     near_copies,
-    pictures_of_women,
     patients_across_splits,
+    pictures_of_women,
 )
 
 N_WOMEN = 80

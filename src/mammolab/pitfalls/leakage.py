@@ -46,6 +46,29 @@ DUPLICATES_ACROSS_SPLITS = Failure(
 )
 
 
+def pictures_of_women(images: pd.DataFrame, n_women: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Choose women at random, with the pictures of one exam each, of which there are several.
+
+    Parameters
+    ----------
+    images : DataFrame
+        The table `images`.
+    n_women : int
+        All that there are, where they are fewer.
+    rng : numpy Generator
+
+    Returns
+    -------
+    DataFrame
+        Rows of `images` that have a row in the store, in its order.
+    """
+    there = images[images["row"].notna()].sort_values("row")
+    several = there[there.groupby("exam_id")["exam_id"].transform("size") > 1]
+    first_exams = several.drop_duplicates("patient_id")["exam_id"].to_numpy()
+    chosen = rng.permutation(first_exams)[:n_women]
+    return several[several["exam_id"].isin(chosen)].reset_index(drop=True)
+
+
 def appearance(store: np.ndarray, rows: ArrayLike, factor: int = 16) -> NDArray[np.float32]:
     """Describe how pictures look, coarsely: square roots of the means of squares of pixels.
 
