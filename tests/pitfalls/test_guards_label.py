@@ -256,7 +256,7 @@ class TestExclusions:
             self.judge(cohort | {"included": np.ones(2000, dtype=bool)})
         with pytest.raises(InputError, match="No column of groups"):
             self.judge(cohort | {"groups": pd.DataFrame({"x": np.ones(2000)})})
-        with pytest.raises(InputError, match="one for each exam"):
+        with pytest.raises(InputError, match="groups has 5 rows"):
             self.judge(cohort | {"groups": cohort["groups"].head(5)})
         with pytest.raises(InputError, match="over 100"):
             self.judge(cohort | {"groups": pd.DataFrame({"x": np.arange(2000)})})

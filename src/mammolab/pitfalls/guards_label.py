@@ -16,7 +16,7 @@ from mammolab.evaluate.checks import (
     check_weight,
     effective_number,
 )
-from mammolab.pitfalls._exams import check_exams, check_levels, told
+from mammolab.pitfalls._exams import check_exams, check_groups, told
 from mammolab.pitfalls._permutation import LEVEL, group_contrasts, most_telling
 from mammolab.pitfalls.verdict import GuardVerdict
 
@@ -245,8 +245,8 @@ def early_cancers(
     share = float(weight @ (time_years[cancer] < first_years) / weight.sum())
     fired = share > EARLY_LIMIT and _as_many(share, n_effective, EARLY_LIMIT) < LEVEL
     message = (
-        f"Of the cancers {100 * share:.1f}% were diagnosed within {first_years:g} years of the "
-        f"exam (limit {100 * EARLY_LIMIT:g}%)"
+        f"Of the cancers {100 * share:.1f}% were diagnosed within {first_years:g} "
+        f"{'year' if first_years == 1 else 'years'} of the exam (limit {100 * EARLY_LIMIT:g}%)"
         + (": report the risk of later ones apart, for these were there to be seen." * fired or ".")
     )
     return GuardVerdict("early_cancers", share, EARLY_LIMIT, fired, message)
@@ -290,14 +290,20 @@ def exclusions(
     """
     included = _flag(included, "included")
     exams = check_exams(label, patient_ids, sample_weight, both_classes=False)
-    if len(included) != len(exams.label) or len(groups) != len(included):
+    if len(included) != len(exams.label):
         raise InputError(
-            f"included, label and groups have {len(included)}, {len(exams.label)} and "
-            f"{len(groups)} rows: one for each exam of the cohort is needed."
+            f"included has {len(included)} rows and label {len(exams.label)}: one for each exam of "
+            "the cohort is needed."
         )
     if included.all() or not included.any():
         raise InputError(f"{int(included.sum())} of {len(included)} exams are included: no choice.")
-    indicators, names = _indicators(groups)
+    cells = [
+        (f"{name}={level}", levels == level)
+        for name, levels in check_groups(groups, len(included)).items()
+        for level in np.unique(levels)
+    ]
+    names = [name for name, _ in cells]
+    indicators = np.column_stack([rows for _, rows in cells])
     left_out = (~included).astype(float)
     stratum = exams.label.astype(np.intp)
     # Centred at fixed label, so that a group with more cancers does not look better kept.
@@ -317,21 +323,6 @@ def exclusions(
         + (": what holds for those kept is unknown for the others." if fired else ".")
     )
     return GuardVerdict("exclusions", statistic, EXCLUSION_GAP, fired, message)
-
-
-def _indicators(groups: pd.DataFrame) -> tuple[NDArray[np.bool_], list[str]]:
-    """One column a level of each grouping, and their names "column=level"."""
-    columns, names = [], []
-    for name in groups.columns:
-        if groups[name].nunique(dropna=False) < 2:
-            continue
-        codes, levels = check_levels(groups[name], str(name), len(groups))
-        columns.append(codes[:, None] == np.arange(len(levels)))
-        names += [f"{name}={level}" for level in levels]
-    if not columns:
-        told_columns = ", ".join(map(str, groups.columns)) or "none"
-        raise InputError(f"No column of groups has two levels; the columns: {told_columns}.")
-    return np.concatenate(columns, axis=1), names
 
 
 def _flag(values: ArrayLike, name: str, n_rows: int | None = None) -> NDArray[np.bool_]:
