@@ -235,7 +235,7 @@ STAGES: dict[str, Stage] = {
             "pitfalls_data",
             "pitfalls_models",
         ),
-        outputs=("pitfalls_analysis", "results_13_pitfalls_analysis"),
+        outputs=("pitfalls_analysis", "failures", "results_13_pitfalls_analysis"),
         figures=("cancers_to_know", "replicates", "doses", "scoreboard"),
     ),
     MANUSCRIPT: Stage(
@@ -243,6 +243,7 @@ STAGES: dict[str, Stage] = {
         inputs=(
             "raw/export.json",
             "cohort",
+            "failures",
             *(
                 f"numbers/{chapter}.json"
                 for chapter in (
@@ -267,6 +268,7 @@ STAGES: dict[str, Stage] = {
             "paper/template.typ",
             "paper/references.bib",
             "paper/published.csv",
+            "benchmarks/guards.csv",
         ),
     ),
 }

@@ -10,20 +10,52 @@ from mammolab.errors import unknown_name
 from mammolab.pitfalls.best_subgroup import BEST_SUBGROUP
 from mammolab.pitfalls.censoring_weights import WRONG_CENSORING
 from mammolab.pitfalls.clusters import IMAGES_INDEPENDENT
+from mammolab.pitfalls.device import DEVICE_SCORES
+from mammolab.pitfalls.device_shortcut import DEVICE_SHORTCUT
+from mammolab.pitfalls.enrichment import ENRICHED_TEST_SET, SPECTRUM
+from mammolab.pitfalls.exclusion import EXCLUSIONS
 from mammolab.pitfalls.failure import Failure
 from mammolab.pitfalls.hidden_subgroup import HIDDEN_SUBGROUP
 from mammolab.pitfalls.late_detection import LATE_DETECTION
+from mammolab.pitfalls.leakage import DUPLICATES_ACROSS_SPLITS, PATIENTS_ACROSS_SPLITS
+from mammolab.pitfalls.markers import MARKER_SHORTCUT
+from mammolab.pitfalls.matching import MATCHING_ON_AGE_DENSITY
+from mammolab.pitfalls.outcome_labels import SHORT_FOLLOW_UP, VERIFICATION_BIAS
+from mammolab.pitfalls.overconfidence import OVERCONFIDENCE
 from mammolab.pitfalls.reader_studies import (
     AUTOMATION_BIAS,
     LABORATORY_EFFECT,
     PREVALENCE_EFFECT,
 )
 from mammolab.pitfalls.replicates import REPLICATE_T_TEST
+from mammolab.pitfalls.selection import BEST_OF_RUNS, TUNED_ON_TEST
+from mammolab.pitfalls.sources import CONFOUNDED_SOURCES, SEVERAL_IMAGES
+from mammolab.pitfalls.transfer import CARRIED_THRESHOLD
 
-FAILURES: dict[str, Failure] = {
-    failure.name: failure
-    for failure in (
-        # 13_pitfalls_analysis
+# By chapter: 11_pitfalls_data, 12_pitfalls_models, 13_pitfalls_analysis.
+CHAPTERS: dict[str, tuple[Failure, ...]] = {
+    "Data": (
+        ENRICHED_TEST_SET,
+        SPECTRUM,
+        CONFOUNDED_SOURCES,
+        SEVERAL_IMAGES,
+        MATCHING_ON_AGE_DENSITY,
+        MARKER_SHORTCUT,
+        EXCLUSIONS,
+        VERIFICATION_BIAS,
+        SHORT_FOLLOW_UP,
+        PATIENTS_ACROSS_SPLITS,
+        DUPLICATES_ACROSS_SPLITS,
+    ),
+    "Models": (
+        DEVICE_SCORES,
+        DEVICE_SHORTCUT,
+        OVERCONFIDENCE,
+        CARRIED_THRESHOLD,
+        BEST_OF_RUNS,
+        TUNED_ON_TEST,
+    ),
+    "Analysis": (
         IMAGES_INDEPENDENT,
         HIDDEN_SUBGROUP,
         LABORATORY_EFFECT,
@@ -33,7 +65,10 @@ FAILURES: dict[str, Failure] = {
         WRONG_CENSORING,
         REPLICATE_T_TEST,
         BEST_SUBGROUP,
-    )
+    ),
+}
+FAILURES: dict[str, Failure] = {
+    failure.name: failure for failures in CHAPTERS.values() for failure in failures
 }
 
 
@@ -50,8 +85,8 @@ def scoreboard_rows(tables: Sequence[pd.DataFrame], dose: float) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        One row a failure in the order of the catalogue: the columns of `pitfalls`, title, metric,
-        guard and damage (reported minus true).
+        One row a failure in the order of the catalogue: the columns of the table `failures`, and
+        damage (reported minus true).
 
     Raises
     ------
@@ -67,10 +102,14 @@ def scoreboard_rows(tables: Sequence[pd.DataFrame], dose: float) -> pd.DataFrame
     )
     rows = nearest.drop_duplicates("failure").drop(columns="distance").set_index("failure")
     rows = rows.loc[[name for name in FAILURES if name in rows.index]].reset_index()
-    cards = rows["failure"].map(FAILURES)
+    chapter_of = {card.name: chapter for chapter, cards in CHAPTERS.items() for card in cards}
+    cards = [FAILURES[name] for name in rows["failure"]]
+    of_cards = {
+        field: [getattr(card, field) for card in cards]
+        for field in ("title", "metric", "guard", "repair", "cost", "source")
+    }
     return rows.assign(
-        title=[card.title for card in cards],
-        metric=[card.metric for card in cards],
-        guard=[card.guard for card in cards],
+        chapter=rows["failure"].map(chapter_of),
         damage=rows["reported"] - rows["true"],
+        **of_cards,
     )

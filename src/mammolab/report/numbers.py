@@ -61,6 +61,8 @@ HELD_AGAINST_TRUTH = (
 )
 # Figures beside those of the world that are drawn from the truth.
 TRUTH_FIGURES = ("09_risk_policy",)
+# Figures that need two devices; the paper asks whether they were drawn.
+FIGURES_OF_DEVICES = ("12_pitfalls_models_devices", "12_pitfalls_models_repairs")
 
 # Helpers of paper/template.typ whose first argument is a key of numbers.json.
 NUMBER_HELPERS = ("num", "ci", "pvalue", "value", "either")
