@@ -31,7 +31,7 @@ MISSED_LIMIT = 0.05
 UNFOLLOWED_LIMIT = 0.05
 # Share of events that a set which left out the first year may still hold, by mistyped dates and
 # late reports (assumption); of a constant risk over five years the first would hold a fifth.
-EARLY_LIMIT = 0.10
+EARLY_LIMIT = 0.05
 # Difference in the share left out between a group and everyone else (assumption).
 EXCLUSION_GAP = 0.10
 
@@ -57,7 +57,8 @@ def label_timing(
     -------
     GuardVerdict
         statistic: among exams that label or dates call a cancer, the share on which they disagree;
-        limit: 1%. A count of facts, not a test.
+        limit: 1%. Fires above it, if so many have a binomial probability under .05 where 1% of
+        dates are mistyped.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def label_timing(
     before, late = label & (days < 0), label & (days > horizon_days)
     undated, unlabelled = label & np.isnan(days), within & ~label
     share = float((label != within).sum() / named.sum())
-    fired = share > TIMING_LIMIT
+    fired = share > TIMING_LIMIT and _as_many(share, named.sum(), TIMING_LIMIT) < LEVEL
     message = (
         f"Label and dates disagree on {100 * share:.1f}% of {int(named.sum())} cancers (limit "
         f"{100 * TIMING_LIMIT:g}%): {int(before.sum())} diagnosed before the exam, "
@@ -221,8 +222,8 @@ def early_cancers(
     Returns
     -------
     GuardVerdict
-        statistic: share of cancers diagnosed in the first years; limit: 10%. Fires above it, if
-        so many have a binomial probability under .05 where 10% are early.
+        statistic: share of cancers diagnosed in the first years; limit: 5%. Fires above it, if so
+        many have a binomial probability under .05 where 5% are early.
 
     Raises
     ------
