@@ -300,7 +300,7 @@ def exclusions(
     if included.all() or not included.any():
         raise InputError(f"{int(included.sum())} of {len(included)} exams are included: no choice.")
     groups_of, names = indicators(check_groups(groups, len(included)))
-    groups_of, names = judged_groups(groups_of, names, exams.patient, "group")
+    groups_of, names = judged_groups(groups_of, names, exams.patient, exams.weight, "group")
     left_out = (~included).astype(float)
     stratum = exams.label.astype(np.intp)
     # Centred at fixed label, so that a group with more cancers does not look better kept.

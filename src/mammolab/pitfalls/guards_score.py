@@ -209,7 +209,7 @@ def threshold_by(
         )
     patient, weight = exams.patient[~exams.label], exams.weight[~exams.label]
     groups, names = indicators(_one_grouping(group, len(score)))
-    groups, names = judged_groups(groups[~exams.label], names, patient, "group")
+    groups, names = judged_groups(groups[~exams.label], names, patient, weight, "group")
     mean = np.average(flagged, weights=weight)
     spread = float(np.sqrt(mean * (1 - mean)))
     found = group_contrasts(flagged, groups, patient, weight, rng, null_spread=spread)
