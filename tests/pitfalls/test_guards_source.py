@@ -78,6 +78,25 @@ class TestPrevalenceBySource:
         assert verdict.fired
         assert np.isfinite(verdict.statistic)
 
+    def test_cancers_that_end_the_series_raise_no_false_alarms(self):
+        """Women come yearly until a cancer; the new scanner arrives in the fifth year."""
+        n_fired = 0
+        for seed in range(60):
+            rng = generator(seed)
+            first, last = np.sort(rng.integers(0, 9, (2, 800)), axis=0)
+            patient = np.repeat(np.arange(800), last - first + 1)
+            start = np.repeat(np.cumsum(last - first + 1) - (last - first + 1), last - first + 1)
+            year = first[patient] + np.arange(len(patient)) - start
+            label = rng.random(len(patient)) < 0.008
+            earlier = np.cumsum(label) - label
+            seen = earlier == earlier[start]  # nothing after the cancer
+            device = np.where((year >= 5) & (rng.random(800)[patient] < 0.6), "new", "old")
+            verdict = prevalence_by_source(
+                label[seen], device[seen], patient[seen].astype(str), rng
+            )
+            n_fired += verdict.fired
+        assert n_fired <= 6  # 3 are expected at most; over 6 has a chance of 3%
+
     def test_rows_of_weight_zero_are_not_there(self):
         table = exams(10)
         weight = (table["device"] != "cedar").astype(float)
