@@ -70,13 +70,13 @@ def calibration(
     Raises
     ------
     InputError
-        If there are fewer than 10 exams with cancer, or none without.
+        If there are fewer than 10 women with cancer, or no exam without.
     """
     exams = check_exams(label, patient_ids, sample_weight)
-    if exams.label.sum() < MINIMUM_CANCERS:
+    n_women = len(np.unique(exams.patient[exams.label & (exams.weight > 0)]))
+    if n_women < MINIMUM_CANCERS:
         raise InputError(
-            f"{exams.label.sum()} exams with cancer are too few: calibration needs "
-            f"{MINIMUM_CANCERS}."
+            f"{n_women} women with cancer are too few: calibration needs {MINIMUM_CANCERS}."
         )
     with told():
         probability, _, _ = check_probabilities(probability, exams.label, exams.weight)
