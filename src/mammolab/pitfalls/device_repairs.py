@@ -1,0 +1,315 @@
+"""Ways to keep a network from looking at the device, held against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from mammolab.evaluate.auc_bootstrap import auc_bootstrap, auc_replicates
+from mammolab.evaluate.checks import Estimate
+from mammolab.evaluate.resampling import PatientBootstrap
+from mammolab.evaluate.roc import auc
+from mammolab.evaluate.seeds import SeedSpread, mean_over_seeds, seed_spread
+from mammolab.model.adversary import AdversaryConfig, train_encoder
+from mammolab.pitfalls.device_shortcut import FrozenFeatures, collect, share_at
+from mammolab.pitfalls.failure import NOT_KNOWN, Failure, Outcome
+from mammolab.pitfalls.guards_source import prevalence_by_source
+
+DEVICE_SHORTCUT = Failure(
+    name="device_shortcut",
+    title="Device goes with the label",
+    metric="AUC",
+    dial="cancers from their devices",
+    guard="prevalence_by_source",
+    repair="Collect both classes from the same devices; where that is too late, choose among the "
+    "repairs on women as they come.",
+    cost="A development set as women come, and for an adversary a second network.",
+    source="Zech et al. 2018, doi:10.1371/journal.pmed.1002683: the site alone .861, and .931 to "
+    ".815 elsewhere; Badgeley et al. 2019, doi:10.1038/s41746-019-0105-1: .78 to .52 once the "
+    "process is matched.",
+)
+
+# Way of training -> its name in figures; the first is the failure, the others are its repairs.
+WAYS = {
+    "plain": "as collected",
+    "augmented": "grey curve varied",
+    "calibrated": "calibrated by device",
+    "unconditional": "adversary",
+    "conditional": "adversary that sees the label",
+}
+MEASURES = ("auc", "auc_within", "trace", "probe")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedWays:
+    """What every way of training gave, for all n exams of the features.
+
+    Attributes
+    ----------
+    dose : float
+    scores : dict of way to float array, shape (n_seeds, n)
+    representations : dict of way to float array, shape (n_seeds, n, size)
+    """
+
+    dose: float
+    scores: dict[str, NDArray[np.float64]]
+    representations: dict[str, NDArray[np.float64]]
+
+
+def train_ways(
+    features: FrozenFeatures, config: AdversaryConfig, seeds: Sequence[int], dose: float
+) -> TrainedWays:
+    """Train in every way of `WAYS` on the same collection.
+
+    Parameters
+    ----------
+    features : FrozenFeatures
+    config : AdversaryConfig
+        Of the adversaries; other ways leave the discriminator out.
+    seeds : sequence of int
+        One training each; ways start from the same weights for the same seed.
+    dose : float in [0, 1]
+        As for `device_shortcut.collect`.
+    """
+    exams = features.exams
+    rows = collect(exams[exams["split"] == "train"], dose).index.to_numpy()
+    label, device = exams["label"].to_numpy(bool)[rows], exams["device"].to_numpy()[rows]
+    scores, representations = {}, {}
+    for way in WAYS:
+        if way == "calibrated":  # afterwards, on the scores: nothing is trained
+            scores[way] = np.array([calibrate_by_device(exams, one) for one in scores["plain"]])
+            representations[way] = representations["plain"]
+            continue
+        taken = features.values[rows], label, device
+        if way == "augmented":
+            both = np.vstack([features.values[rows], features.varied[rows]])
+            taken = both, np.tile(label, 2), np.tile(device, 2)
+        against = way if way in ("unconditional", "conditional") else "none"
+        encoders = [
+            train_encoder(*taken, replace(config, adversary=against), np.random.default_rng(seed))
+            for seed in seeds
+        ]
+        scores[way] = np.array([one.score(features.values) for one in encoders])
+        representations[way] = np.array([one.represent(features.values) for one in encoders])
+    return TrainedWays(dose, scores, representations)
+
+
+def calibrate_by_device(exams: pd.DataFrame, score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the score in standard deviations of the healthy dev women of the same device.
+
+    Parameters
+    ----------
+    exams : DataFrame, n rows
+        split, label, device, sampling_weight. A device without two healthy dev exams takes the
+        mean and spread of all.
+    score : float array, shape (n,)
+    """
+    healthy = (exams["split"] == "dev").to_numpy() & ~exams["label"].to_numpy(bool)
+    weight, device = exams["sampling_weight"].to_numpy(float), exams["device"].to_numpy()
+    result = np.empty(len(score))
+    for one in pd.unique(device):
+        own = healthy & (device == one)
+        own = own if own.sum() > 1 else healthy
+        mean = np.average(score[own], weights=weight[own])
+        spread = np.sqrt(np.average((score[own] - mean) ** 2, weights=weight[own]))
+        result[device == one] = (score[device == one] - mean) / max(spread, np.finfo(float).tiny)
+    return result
+
+
+def compare_ways(
+    features: FrozenFeatures, trained: TrainedWays, bootstrap: PatientBootstrap
+) -> pd.DataFrame:
+    """Measure every way on the test women as they come.
+
+    Parameters
+    ----------
+    features : FrozenFeatures
+    trained : TrainedWays
+    bootstrap : PatientBootstrap
+        Of the test women.
+
+    Returns
+    -------
+    DataFrame
+        One row a way (index): name; dev_auc, by weight, the mean of the seeds, for choosing; and
+        each of `MEASURES` with _low and _high, which count the women and the seeds:
+
+        - auc : of all test women, by weight;
+        - auc_within : over pairs of the same device, devices weighted by their cancers;
+        - trace : the chance that a healthy woman from the cancers' devices scores above a healthy
+          one from another; .5 is none, below it the device is held against the cancers';
+        - probe : AUC of a fresh logistic model that tells these devices from the representation,
+          fitted on healthy dev women and tried on healthy test women. Calibration leaves the
+          representation as it is.
+    """
+    of = {split: _of_split(features.exams, split) for split in ("dev", "test")}
+    found = {
+        way: [
+            _measure(of["test"], score, _probe(of, representation), bootstrap)
+            for score, representation in zip(
+                trained.scores[way], trained.representations[way], strict=True
+            )
+        ]
+        for way in WAYS
+    }
+    table = pd.DataFrame(index=pd.Index(WAYS, name="way")).assign(name=list(WAYS.values()))
+    table["dev_auc"] = [_mean_auc(of["dev"], trained.scores[way]) for way in WAYS]
+    for k, measure in enumerate(MEASURES):
+        spread = seed_spread([[seed[k][0] for seed in found[way]] for way in WAYS])
+        estimates = [_over_seeds([seed[k] for seed in found[way]], spread) for way in WAYS]
+        table[measure] = [one.value for one in estimates]
+        table[f"{measure}_low"] = [one.low for one in estimates]
+        table[f"{measure}_high"] = [one.high for one in estimates]
+    return table
+
+
+def best_repair(table: pd.DataFrame) -> str:
+    """Return the repair with the highest AUC on development women; the test is not asked."""
+    return str(table.drop(index="plain")["dev_auc"].idxmax())
+
+
+def device_shortcut(
+    features: FrozenFeatures,
+    train_at: Callable[[float], TrainedWays],
+    bootstrap: PatientBootstrap,
+    guard_seed: int,
+    dose: float,
+) -> Outcome:
+    """Collect cancers from some devices and healthy women from others, and train on that.
+
+    Parameters
+    ----------
+    features : FrozenFeatures
+    train_at : callable
+        Dose -> TrainedWays: `train_ways`, which a chapter calls once a dose.
+    bootstrap : PatientBootstrap
+        Of the test women.
+    guard_seed : int
+        Of the guard's permutations.
+    dose : float in [0, 1]
+        As for `device_shortcut.collect`; training and test set are collected alike.
+
+    Returns
+    -------
+    Outcome
+        AUCs: reported of the first training on the test set collected in the same way, all exams
+        alike; true of the mean training on test women as they come, by weight; repaired the same
+        of the repair that is best on dev. The guard looks at the training set.
+
+    References
+    ----------
+    Zech et al. 2018, doi:10.1371/journal.pmed.1002683; Badgeley et al. 2019,
+    doi:10.1038/s41746-019-0105-1.
+    """
+    exams = features.exams
+    trained = train_at(dose)
+    test = collect(exams[exams["split"] == "test"], dose)
+    reported = auc_bootstrap(
+        trained.scores["plain"][0][test.index], test["label"], test["patient_id"], None, bootstrap
+    )
+    table = compare_ways(features, trained, bootstrap)
+    true, repaired = (
+        Estimate(*table.loc[way, ["auc", "auc_low", "auc_high"]].astype(float))
+        for way in ("plain", best_repair(table))
+    )
+    train = collect(exams[exams["split"] == "train"], dose)
+    guard = prevalence_by_source(
+        train["label"], train["device"], train["patient_id"], np.random.default_rng(guard_seed)
+    )
+    return Outcome(dose, share_at(dose), reported, true, repaired, guard)
+
+
+@dataclass(frozen=True, eq=False)
+class _Split:
+    rows: NDArray[np.intp]
+    label: NDArray[np.bool_]
+    theirs: NDArray[np.bool_]
+    device: NDArray
+    ids: NDArray
+    weight: NDArray[np.float64]
+
+
+def _of_split(exams: pd.DataFrame, split: str) -> _Split:
+    rows = np.flatnonzero(exams["split"] == split)
+    own = exams.iloc[rows]
+    return _Split(
+        rows,
+        own["label"].to_numpy(bool),
+        own["theirs"].to_numpy(bool),
+        own["device"].to_numpy(),
+        own["patient_id"].to_numpy(),
+        own["sampling_weight"].to_numpy(float),
+    )
+
+
+def _mean_auc(split: _Split, scores: NDArray[np.float64]) -> float:
+    return float(np.mean([auc(one[split.rows], split.label, split.weight) for one in scores]))
+
+
+def _probe(of: dict[str, _Split], representation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Score of the cancers' devices for each test exam, by a model of the healthy dev women."""
+    dev = of["dev"]
+    healthy = ~dev.label
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    model.fit(
+        representation[dev.rows[healthy]],
+        dev.theirs[healthy],
+        logisticregression__sample_weight=dev.weight[healthy] / dev.weight[healthy].mean(),
+    )
+    return model.decision_function(representation[of["test"].rows])
+
+
+def _measure(
+    test: _Split,
+    score: NDArray[np.float64],
+    probe: NDArray[np.float64],
+    bootstrap: PatientBootstrap,
+) -> list[tuple[float, NDArray[np.float64]]]:
+    """Value and replicates of each of `MEASURES`."""
+    score = score[test.rows]
+    everyone, healthy = np.ones(len(score), dtype=bool), ~test.label
+    devices = [test.device == one for one in pd.unique(test.device)]
+    devices = [own for own in devices if test.label[own].any() and healthy[own].any()]
+    return [
+        _auc(test, score, test.label, [everyone], bootstrap),
+        _auc(test, score, test.label, devices, bootstrap),
+        _auc(test, score, test.theirs, [healthy], bootstrap),
+        _auc(test, probe, test.theirs, [healthy], bootstrap),
+    ]
+
+
+def _auc(
+    test: _Split,
+    score: NDArray[np.float64],
+    label: NDArray[np.bool_],
+    groups: list[NDArray[np.bool_]],
+    bootstrap: PatientBootstrap,
+) -> tuple[float, NDArray[np.float64]]:
+    """AUC inside the groups, weighted by their positives, and its replicates.
+
+    A replicate without a positive in a group goes on with the others.
+    """
+    cells = [(score[g], label[g], test.weight[g], test.ids[g]) for g in groups]
+    positives = np.array([weight[one].sum() for _, one, weight, _ in cells])
+    values = np.array([auc(s, one, weight) for s, one, weight, _ in cells])
+    drawn = np.array(
+        [auc_replicates(s, one, ids, weight, bootstrap) for s, one, weight, ids in cells]
+    )
+    known = np.isfinite(drawn) * positives[:, None]
+    with np.errstate(invalid="ignore"):
+        replicates = (np.nan_to_num(drawn) * known).sum(axis=0) / known.sum(axis=0)
+    return float(np.average(values, weights=positives)), replicates
+
+
+def _over_seeds(seeds: list[tuple[float, NDArray[np.float64]]], spread: SeedSpread) -> Estimate:
+    values, replicates = [one[0] for one in seeds], np.array([one[1] for one in seeds])
+    if np.isfinite(replicates).all(axis=0).sum() < 2:
+        return NOT_KNOWN
+    return mean_over_seeds(values, replicates, spread)
