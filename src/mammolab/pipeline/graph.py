@@ -227,6 +227,22 @@ STAGES: dict[str, Stage] = {
         threads=MANY,
         figures=("composition", "enriched"),
     ),
+    "12_pitfalls_models": Stage(
+        "How does one fool oneself with models?",
+        inputs=(
+            "cohort",
+            "dicom_index",
+            "images",
+            "images.npy",
+            "predictions_calibrated",
+            "models/detector/model.safetensors",
+            "models/detector/config.json",
+        ),
+        outputs=("pitfalls_models", "results_12_pitfalls_models"),
+        threads=MANY,
+        # and devices and repairs, where there are two devices
+        figures=("doses",),
+    ),
     MANUSCRIPT: Stage(
         "Is anything missing, and what does the paper look like?",
         inputs=(
@@ -246,6 +262,7 @@ STAGES: dict[str, Stage] = {
                     "09_risk",
                     "10_explanations",
                     "11_pitfalls_data",
+                    "12_pitfalls_models",
                 )
             ),
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -10,10 +12,12 @@ from mammolab.errors import InputError
 from mammolab.evaluate.gaps import share_gaps
 from mammolab.evaluate.multiplicity import max_t
 from mammolab.evaluate.resampling import PatientBootstrap, ratio_replicates, share_estimate
+from mammolab.evaluate.subgroups import UNKNOWN
 from mammolab.evaluate.thresholds import top_fraction_threshold
 from mammolab.model.augment import require_store
 from mammolab.model.network import ResNet18
 from mammolab.model.score import exam_scores, score_images
+from mammolab.pitfalls._unjudged import judged
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
 from mammolab.pitfalls.guards_score import threshold_by
 
@@ -27,7 +31,7 @@ MINIMUM_PATIENTS = 20  # healthy ones, of a device and of the rest (assumption, 
 DEVICE_SCORES = Failure(
     name="device_scores",
     title="Threshold kept after an upgrade",
-    metric="healthy women recalled",
+    metric="Healthy women recalled",
     dial="contrast of the device's pictures",
     guard="threshold_by",
     repair="Choose the threshold anew for each device and version, on its own healthy exams.",
@@ -69,6 +73,29 @@ def software_upgrade(images: np.ndarray, contrast: float) -> NDArray[np.uint8]:
     grey = np.arange(256)
     curve = np.rint(255 * PIVOT + contrast * (grey - 255 * PIVOT))
     return np.clip(curve, 0, 255).astype(np.uint8)[images]
+
+
+def device_versions(exams: pd.DataFrame, dicom_index: pd.DataFrame) -> pd.Series:
+    """Name each exam's device, and the version of its software where it ran more than one.
+
+    Parameters
+    ----------
+    exams : DataFrame
+        exam_id, device.
+    dicom_index : DataFrame
+        Table of that name: exam_id, software.
+
+    Returns
+    -------
+    Series of str
+        In the order and index of `exams`, such as "dogwood 8.0"; None where the device is missing,
+        and "dogwood, version unknown" where its version is.
+    """
+    software = dicom_index.dropna(subset=["exam_id"]).groupby("exam_id")["software"].first()
+    version = exams["exam_id"].map(software)
+    several = version.groupby(exams["device"]).transform("nunique") > 1
+    full = exams["device"] + (" " + version).fillna(", version unknown")
+    return full.where(several, exams["device"])
 
 
 def scores_by_device(
@@ -169,7 +196,7 @@ def upgrade_sample(
     Returns
     -------
     str
-        The device with the most exams.
+        The device with the most exams; "unknown" stands for those that are missing.
     DataFrame
         Its exams with a column rescored (bool).
 
@@ -178,6 +205,7 @@ def upgrade_sample(
     InputError
         If it has no healthy exam in dev or in test.
     """
+    exams = exams.fillna({"device": UNKNOWN})
     device = str(exams["device"].value_counts().index[0])
     own = exams[exams["device"] == device].reset_index(drop=True)
     chosen = np.zeros(len(own), dtype=bool)
@@ -225,7 +253,7 @@ def device_scores(
     bootstrap : PatientBootstrap
         Of the test women.
     rng : numpy Generator
-        Of the guard.
+        Of the guard; it is copied, so that every dose sees the same.
     dose : float in [0, 1]
         How far the contrast rises from 1 to `LARGEST_CONTRAST`.
 
@@ -264,13 +292,14 @@ def device_scores(
     both = pd.concat(
         [before.assign(version="before"), test.assign(version="after", score=test["after"])]
     )
-    guard = threshold_by(
+    guard = judged(
+        threshold_by,
         both["score"],
         threshold,
         both["cancer_within_1y"],
         both["version"],
         both["patient_id"],
-        rng,
+        deepcopy(rng),
         both["sampling_weight"],
     )
     return Outcome(dose, contrast, reported, true, repaired, guard)

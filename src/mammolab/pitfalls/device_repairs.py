@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from mammolab.evaluate.resampling import PatientBootstrap
 from mammolab.evaluate.roc import auc
 from mammolab.evaluate.seeds import SeedSpread, mean_over_seeds, seed_spread
 from mammolab.model.adversary import AdversaryConfig, train_encoder
+from mammolab.pitfalls._unjudged import judged
 from mammolab.pitfalls.device_shortcut import FrozenFeatures, collect, share_at
 from mammolab.pitfalls.failure import NOT_KNOWN, Failure, Outcome
 from mammolab.pitfalls.guards_source import prevalence_by_source
@@ -139,7 +141,7 @@ def compare_ways(
     -------
     DataFrame
         One row a way (index): name; dev_auc, by weight, the mean of the seeds, for choosing; and
-        each of `MEASURES` with _low and _high, which count the women and the seeds:
+        each of `MEASURES`, and gain, with _low and _high, which count the women and the seeds:
 
         - auc : of all test women, by weight;
         - auc_within : over pairs of the same device, devices weighted by their cancers;
@@ -147,7 +149,8 @@ def compare_ways(
           one from another; .5 is none, below it the device is held against the cancers';
         - probe : AUC of a fresh logistic model that tells these devices from the representation,
           fitted on healthy dev women and tried on healthy test women. Calibration leaves the
-          representation as it is.
+          representation as it is;
+        - gain : auc less that of the collection as it is, replicate by replicate.
     """
     of = {split: _of_split(features.exams, split) for split in ("dev", "test")}
     found = {
@@ -160,26 +163,40 @@ def compare_ways(
         for way in WAYS
     }
     table = pd.DataFrame(index=pd.Index(WAYS, name="way")).assign(name=list(WAYS.values()))
-    table["dev_auc"] = [_mean_auc(of["dev"], trained.scores[way]) for way in WAYS]
-    for k, measure in enumerate(MEASURES):
-        spread = seed_spread([[seed[k][0] for seed in found[way]] for way in WAYS])
-        estimates = [_over_seeds([seed[k] for seed in found[way]], spread) for way in WAYS]
+    table["dev_auc"] = dev_aucs(features, trained)
+    for seeds in found.values():
+        for seed, plain in zip(seeds, found["plain"], strict=True):
+            seed["gain"] = tuple(ours - theirs for ours, theirs in zip(seed["auc"], plain["auc"]))
+    for measure in (*MEASURES, "gain"):
+        of_one = "auc" if measure == "gain" else measure
+        spread = seed_spread([[seed[of_one][0] for seed in found[way]] for way in WAYS])
+        estimates = [
+            _over_seeds([seed[measure] for seed in found[way]], spread, 1 + (measure == "gain"))
+            for way in WAYS
+        ]
         table[measure] = [one.value for one in estimates]
         table[f"{measure}_low"] = [one.low for one in estimates]
         table[f"{measure}_high"] = [one.high for one in estimates]
+    table.loc["plain", ["gain", "gain_low", "gain_high"]] = 0.0, np.nan, np.nan
     return table
 
 
-def best_repair(table: pd.DataFrame) -> str:
+def dev_aucs(features: FrozenFeatures, trained: TrainedWays) -> pd.Series:
+    """Return the AUC of every way (index) on development women by weight, the mean of the seeds."""
+    dev = _of_split(features.exams, "dev")
+    return pd.Series({way: np.mean(_aucs(dev, trained.scores[way])) for way in WAYS})
+
+
+def best_repair(dev_auc: pd.Series) -> str:
     """Return the repair with the highest AUC on development women; the test is not asked."""
-    return str(table.drop(index="plain")["dev_auc"].idxmax())
+    return str(dev_auc.drop(index="plain").idxmax())
 
 
 def device_shortcut(
     features: FrozenFeatures,
     train_at: Callable[[float], TrainedWays],
     bootstrap: PatientBootstrap,
-    guard_seed: int,
+    rng: np.random.Generator,
     dose: float,
 ) -> Outcome:
     """Collect cancers from some devices and healthy women from others, and train on that.
@@ -191,8 +208,8 @@ def device_shortcut(
         Dose -> TrainedWays: `train_ways`, which a chapter calls once a dose.
     bootstrap : PatientBootstrap
         Of the test women.
-    guard_seed : int
-        Of the guard's permutations.
+    rng : numpy Generator
+        Of the guard's permutations; it is copied, so that every dose sees the same.
     dose : float in [0, 1]
         As for `device_shortcut.collect`; training and test set are collected alike.
 
@@ -214,14 +231,23 @@ def device_shortcut(
     reported = auc_bootstrap(
         trained.scores["plain"][0][test.index], test["label"], test["patient_id"], None, bootstrap
     )
-    table = compare_ways(features, trained, bootstrap)
+    women = _of_split(exams, "test")
+    spread = seed_spread([_aucs(women, trained.scores[way]) for way in WAYS])
     true, repaired = (
-        Estimate(*table.loc[way, ["auc", "auc_low", "auc_high"]].astype(float))
-        for way in ("plain", best_repair(table))
+        _over_seeds(
+            [_auc_of_all(women, one[women.rows], bootstrap) for one in trained.scores[way]],
+            spread,
+            n_trainings=1,
+        )
+        for way in ("plain", best_repair(dev_aucs(features, trained)))
     )
     train = collect(exams[exams["split"] == "train"], dose)
-    guard = prevalence_by_source(
-        train["label"], train["device"], train["patient_id"], np.random.default_rng(guard_seed)
+    guard = judged(
+        prevalence_by_source,
+        train["label"],
+        train["device"],
+        train["patient_id"],
+        deepcopy(rng),
     )
     return Outcome(dose, share_at(dose), reported, true, repaired, guard)
 
@@ -249,8 +275,8 @@ def _of_split(exams: pd.DataFrame, split: str) -> _Split:
     )
 
 
-def _mean_auc(split: _Split, scores: NDArray[np.float64]) -> float:
-    return float(np.mean([auc(one[split.rows], split.label, split.weight) for one in scores]))
+def _aucs(split: _Split, scores: NDArray[np.float64]) -> list[float]:
+    return [auc(one[split.rows], split.label, split.weight) for one in scores]
 
 
 def _probe(of: dict[str, _Split], representation: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -271,18 +297,24 @@ def _measure(
     score: NDArray[np.float64],
     probe: NDArray[np.float64],
     bootstrap: PatientBootstrap,
-) -> list[tuple[float, NDArray[np.float64]]]:
+) -> dict[str, tuple[float, NDArray[np.float64]]]:
     """Value and replicates of each of `MEASURES`."""
     score = score[test.rows]
-    everyone, healthy = np.ones(len(score), dtype=bool), ~test.label
+    healthy = ~test.label
     devices = [test.device == one for one in pd.unique(test.device)]
     devices = [own for own in devices if test.label[own].any() and healthy[own].any()]
-    return [
-        _auc(test, score, test.label, [everyone], bootstrap),
-        _auc(test, score, test.label, devices, bootstrap),
-        _auc(test, score, test.theirs, [healthy], bootstrap),
-        _auc(test, probe, test.theirs, [healthy], bootstrap),
-    ]
+    return {
+        "auc": _auc_of_all(test, score, bootstrap),
+        "auc_within": _auc(test, score, test.label, devices, bootstrap),
+        "trace": _auc(test, score, test.theirs, [healthy], bootstrap),
+        "probe": _auc(test, probe, test.theirs, [healthy], bootstrap),
+    }
+
+
+def _auc_of_all(
+    test: _Split, score: NDArray[np.float64], bootstrap: PatientBootstrap
+) -> tuple[float, NDArray[np.float64]]:
+    return _auc(test, score, test.label, [np.ones(len(score), dtype=bool)], bootstrap)
 
 
 def _auc(
@@ -308,8 +340,10 @@ def _auc(
     return float(np.average(values, weights=positives)), replicates
 
 
-def _over_seeds(seeds: list[tuple[float, NDArray[np.float64]]], spread: SeedSpread) -> Estimate:
+def _over_seeds(
+    seeds: list[tuple[float, NDArray[np.float64]]], spread: SeedSpread, n_trainings: int
+) -> Estimate:
     values, replicates = [one[0] for one in seeds], np.array([one[1] for one in seeds])
     if np.isfinite(replicates).all(axis=0).sum() < 2:
         return NOT_KNOWN
-    return mean_over_seeds(values, replicates, spread)
+    return mean_over_seeds(values, replicates, spread, n_trainings)

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from mammolab.errors import InputError
+from mammolab.evaluate.subgroups import UNKNOWN
 from mammolab.model.augment import Augmentation, augment, load_images
 from mammolab.model.features import texture_features
 from mammolab.model.network import ResNet18
@@ -22,6 +23,7 @@ from mammolab.pitfalls.small_network import thumbnails
 
 LARGEST_SHARE = 0.9  # of the cancers, and of the healthy elsewhere, at dose 1 (assumption)
 # A quarter of a grey level's value either way would be a strong change of processing (assumption).
+FEWEST = 5  # exams of a class in a collection (assumption)
 GREY_CURVES = Augmentation(shift_px=0, gain=0.35, offset=0.06, flip=False)
 
 
@@ -54,7 +56,7 @@ def one_image_each(
     labelled : DataFrame
         As `model.exams.image_labels` returns it.
     cohort : DataFrame
-        For the device; exams without one are left out.
+        exam_id, device, cancer_within_1y. Where a device is missing it is "unknown".
     n_devices : int
         The cancers are to come from so many devices, those most used in the cohort.
     rng : numpy Generator
@@ -63,34 +65,28 @@ def one_image_each(
     -------
     DataFrame
         exam_id, patient_id, split, label, device, sampling_weight, theirs, row; in an order drawn
-        at random. Of the training exams only those that `collect` takes at some dose.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two devices.
+        at random. Of the healthy training exams only those that `collect` takes at some dose, or,
+        where it cannot take any, as many as there are cancers.
     """
-    used = cohort["device"].value_counts().index
-    if len(used) < 2:
-        raise InputError(
-            f"A device can go with the label only where there are two, not {len(used)}."
-        )
-    if not 1 <= n_devices < len(used):
-        raise InputError(
-            f"n_devices is {n_devices}; of {len(used)} devices the cancers may come from 1 to "
-            f"{len(used) - 1}."
-        )
-    exams = cohort.loc[cohort["device"].notna(), ["exam_id", "device", "cancer_within_1y"]]
+    exams = cohort[["exam_id", "device", "cancer_within_1y"]].fillna({"device": UNKNOWN})
+    used = exams["device"].value_counts().index
     frame = labelled.merge(exams, on="exam_id")
     frame = frame[frame["label"] == frame["cancer_within_1y"]].sort_values(["exam_id", "image_id"])
     frame = frame.iloc[rng.permutation(len(frame))].drop_duplicates("exam_id")
     frame["theirs"] = frame["device"].isin(used[:n_devices])
     train = frame[frame["split"] == "train"]
-    drawn = [collect(train, dose) for dose in (0.0, 1.0)]
-    needed = frame["exam_id"].isin(pd.concat(drawn)["exam_id"]) | (frame["split"] != "train")
+    healthy = train[~train["label"]]
+    if cannot_collect(train):
+        healthy = healthy[: train["label"].sum()]
+    else:
+        drawn = pd.concat([collect(train, dose) for dose in (0.0, 1.0)])
+        healthy = healthy[healthy["exam_id"].isin(drawn["exam_id"])]
+    others = (
+        (frame["split"] == "train") & ~frame["label"] & ~frame["exam_id"].isin(healthy["exam_id"])
+    )
     columns = ["exam_id", "patient_id", "split", "label", "device"]
     columns += ["sampling_weight", "theirs", "row"]
-    return frame.loc[needed, columns].reset_index(drop=True)
+    return frame.loc[~others, columns].reset_index(drop=True)
 
 
 def share_at(dose: float) -> float:
@@ -118,31 +114,61 @@ def collect(exams: pd.DataFrame, dose: float) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If there are too few of a kind to take two of each class.
+        As `cannot_collect` says.
     """
     share = share_at(dose)
-    kinds = {
-        (label, theirs): exams[(exams["label"] == label) & (exams["theirs"] == theirs)]
-        for label in (True, False)
-        for theirs in (True, False)
-    }
-    # Where the device is that of the class its share rises with the dose, elsewhere it falls.
-    n_each = int(
-        min(
-            len(found) / (LARGEST_SHARE if label == theirs else 0.5)
-            for (label, theirs), found in kinds.items()
-        )
-    )
-    if n_each < 2:
-        raise InputError(
-            "Cancers and healthy exams from two kinds of device are needed; there are "
-            f"{', '.join(str(len(found)) for found in kinds.values())} of the four kinds."
-        )
+    reason = cannot_collect(exams)
+    if reason:
+        raise InputError(reason)
+    kinds = _kinds(exams)
+    n_each = _most(kinds)
     parts = [
         found[: round(n_each * (share if label == theirs else 1 - share))]
         for (label, theirs), found in kinds.items()
     ]
     return pd.concat(parts)
+
+
+def cannot_collect(exams: pd.DataFrame) -> str:
+    """Say why a device cannot be made to go with the label; empty where it can.
+
+    Parameters
+    ----------
+    exams : DataFrame
+        label, device, theirs.
+    """
+    if exams["device"].nunique() < 2:
+        return "There is only one device: none can go with the label, and nothing can be shown."
+    kinds = _kinds(exams)
+    if _most(kinds) < FEWEST:
+        cancers, elsewhere = (len(kinds[True, theirs]) for theirs in (True, False))
+        healthy, healthy_elsewhere = (len(kinds[False, theirs]) for theirs in (True, False))
+        return (
+            f"{cancers} cancers and {healthy} healthy exams of the devices most used, {elsewhere} "
+            f"and {healthy_elsewhere} of the others, are too few for {FEWEST} of each class."
+        )
+    return ""
+
+
+def _kinds(exams: pd.DataFrame) -> dict[tuple[bool, bool], pd.DataFrame]:
+    return {
+        (label, theirs): exams[(exams["label"] == label) & (exams["theirs"] == theirs)]
+        for label in (True, False)
+        for theirs in (True, False)
+    }
+
+
+def _most(kinds: dict[tuple[bool, bool], pd.DataFrame]) -> int:
+    """Exams of a class that every dose can take.
+
+    Where the device is that of the class its share rises with the dose, elsewhere it falls.
+    """
+    return int(
+        min(
+            len(found) / (LARGEST_SHARE if label == theirs else 0.5)
+            for (label, theirs), found in kinds.items()
+        )
+    )
 
 
 def frozen_features(
