@@ -290,7 +290,10 @@ def device_scores(
     )
     before = exams[exams["split"] == "dev"]
     both = pd.concat(
-        [before.assign(version="before"), test.assign(version="after", score=test["after"])]
+        [
+            before.assign(version="the old version"),
+            test.assign(version="the new version", score=test["after"]),
+        ]
     )
     guard = judged(
         threshold_by,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,9 @@ from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.resampling import PatientBootstrap
 from mammolab.evaluate.roc import auc
 from mammolab.evaluate.seeds import SeedSpread, mean_over_seeds, seed_spread
-from mammolab.model.adversary import AdversaryConfig, train_encoder
 from mammolab.pitfalls._unjudged import judged
 from mammolab.pitfalls.device_shortcut import FrozenFeatures, collect, share_at
+from mammolab.pitfalls.device_ways import WAYS, TrainedWays
 from mammolab.pitfalls.failure import NOT_KNOWN, Failure, Outcome
 from mammolab.pitfalls.guards_source import prevalence_by_source
 
@@ -38,91 +38,9 @@ DEVICE_SHORTCUT = Failure(
     "process is matched.",
 )
 
-# Way of training -> its name in figures; the first is the failure, the others are its repairs.
-WAYS = {
-    "plain": "as collected",
-    "augmented": "grey curve varied",
-    "calibrated": "calibrated by device",
-    "unconditional": "adversary",
-    "conditional": "adversary that sees the label",
-}
 MEASURES = ("auc", "auc_within", "trace", "probe")
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedWays:
-    """What every way of training gave, for all n exams of the features.
-
-    Attributes
-    ----------
-    dose : float
-    scores : dict of way to float array, shape (n_seeds, n)
-    representations : dict of way to float array, shape (n_seeds, n, size)
-    """
-
-    dose: float
-    scores: dict[str, NDArray[np.float64]]
-    representations: dict[str, NDArray[np.float64]]
-
-
-def train_ways(
-    features: FrozenFeatures, config: AdversaryConfig, seeds: Sequence[int], dose: float
-) -> TrainedWays:
-    """Train in every way of `WAYS` on the same collection.
-
-    Parameters
-    ----------
-    features : FrozenFeatures
-    config : AdversaryConfig
-        Of the adversaries; other ways leave the discriminator out.
-    seeds : sequence of int
-        One training each; ways start from the same weights for the same seed.
-    dose : float in [0, 1]
-        As for `device_shortcut.collect`.
-    """
-    exams = features.exams
-    rows = collect(exams[exams["split"] == "train"], dose).index.to_numpy()
-    label, device = exams["label"].to_numpy(bool)[rows], exams["device"].to_numpy()[rows]
-    scores, representations = {}, {}
-    for way in WAYS:
-        if way == "calibrated":  # afterwards, on the scores: nothing is trained
-            scores[way] = np.array([calibrate_by_device(exams, one) for one in scores["plain"]])
-            representations[way] = representations["plain"]
-            continue
-        taken = features.values[rows], label, device
-        if way == "augmented":
-            both = np.vstack([features.values[rows], features.varied[rows]])
-            taken = both, np.tile(label, 2), np.tile(device, 2)
-        against = way if way in ("unconditional", "conditional") else "none"
-        encoders = [
-            train_encoder(*taken, replace(config, adversary=against), np.random.default_rng(seed))
-            for seed in seeds
-        ]
-        scores[way] = np.array([one.score(features.values) for one in encoders])
-        representations[way] = np.array([one.represent(features.values) for one in encoders])
-    return TrainedWays(dose, scores, representations)
-
-
-def calibrate_by_device(exams: pd.DataFrame, score: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the score in standard deviations of the healthy dev women of the same device.
-
-    Parameters
-    ----------
-    exams : DataFrame, n rows
-        split, label, device, sampling_weight. A device without two healthy dev exams takes the
-        mean and spread of all.
-    score : float array, shape (n,)
-    """
-    healthy = (exams["split"] == "dev").to_numpy() & ~exams["label"].to_numpy(bool)
-    weight, device = exams["sampling_weight"].to_numpy(float), exams["device"].to_numpy()
-    result = np.empty(len(score))
-    for one in pd.unique(device):
-        own = healthy & (device == one)
-        own = own if own.sum() > 1 else healthy
-        mean = np.average(score[own], weights=weight[own])
-        spread = np.sqrt(np.average((score[own] - mean) ** 2, weights=weight[own]))
-        result[device == one] = (score[device == one] - mean) / max(spread, np.finfo(float).tiny)
-    return result
+# The seed moves a game of two more than a single training: each kind has a spread of its own.
+ALIKE = (("plain", "augmented", "calibrated"), ("unconditional", "conditional"))
 
 
 def compare_ways(
@@ -169,9 +87,9 @@ def compare_ways(
             seed["gain"] = tuple(ours - theirs for ours, theirs in zip(seed["auc"], plain["auc"]))
     for measure in (*MEASURES, "gain"):
         of_one = "auc" if measure == "gain" else measure
-        spread = seed_spread([[seed[of_one][0] for seed in found[way]] for way in WAYS])
+        spread = _spreads({way: [one[of_one][0] for one in found[way]] for way in WAYS})
         estimates = [
-            _over_seeds([seed[measure] for seed in found[way]], spread, 1 + (measure == "gain"))
+            _over_seeds([one[measure] for one in found[way]], spread[way], 1 + (measure == "gain"))
             for way in WAYS
         ]
         table[measure] = [one.value for one in estimates]
@@ -232,11 +150,11 @@ def device_shortcut(
         trained.scores["plain"][0][test.index], test["label"], test["patient_id"], None, bootstrap
     )
     women = _of_split(exams, "test")
-    spread = seed_spread([_aucs(women, trained.scores[way]) for way in WAYS])
+    spread = _spreads({way: _aucs(women, trained.scores[way]) for way in WAYS})
     true, repaired = (
         _over_seeds(
             [_auc_of_all(women, one[women.rows], bootstrap) for one in trained.scores[way]],
-            spread,
+            spread[way],
             n_trainings=1,
         )
         for way in ("plain", best_repair(dev_aucs(features, trained)))
@@ -338,6 +256,11 @@ def _auc(
     with np.errstate(invalid="ignore"):
         replicates = (np.nan_to_num(drawn) * known).sum(axis=0) / known.sum(axis=0)
     return float(np.average(values, weights=positives)), replicates
+
+
+def _spreads(values: dict[str, list[float]]) -> dict[str, SeedSpread]:
+    """Spread between the seeds, by way, pooled over the ways that are `ALIKE`."""
+    return {way: seed_spread([values[one] for one in alike]) for alike in ALIKE for way in alike}
 
 
 def _over_seeds(
