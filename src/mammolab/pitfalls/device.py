@@ -291,8 +291,8 @@ def device_scores(
     before = exams[exams["split"] == "dev"]
     both = pd.concat(
         [
-            before.assign(version="the old version"),
-            test.assign(version="the new version", score=test["after"]),
+            before.assign(version="old version"),
+            test.assign(version="new version", score=test["after"]),
         ]
     )
     guard = judged(
