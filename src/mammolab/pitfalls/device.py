@@ -37,7 +37,7 @@ DEVICE_SCORES = Failure(
     repair="Choose the threshold anew for each device and version, on its own healthy exams.",
     cost="Some hundred exams of every new version, read before its scores may be used.",
     source="de Vries et al. 2023, doi:10.1148/ryai.220146: 48.3% in place of 13.0% recalled at the "
-    "developer's threshold, and three times as many again after a software upgrade; "
+    "developer's threshold, and three times as many after a software upgrade; "
     "PMC12062211: cancers predicted off by -32% to +33%, by maker.",
 )
 

@@ -68,7 +68,8 @@ def compare_ways(
         - probe : AUC of a fresh logistic model that tells these devices from the representation,
           fitted on healthy dev women and tried on healthy test women. Calibration leaves the
           representation as it is;
-        - gain : auc less that of the collection as it is, replicate by replicate.
+        - gain : auc less that of the collection as it is, replicate by replicate; seeds are taken as
+          independent, which is cautious for calibration, whose trainings are the same.
     """
     of = {split: _of_split(features.exams, split) for split in ("dev", "test")}
     found = {
