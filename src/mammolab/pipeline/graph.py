@@ -223,6 +223,21 @@ STAGES: dict[str, Stage] = {
         outputs=("results_11_pitfalls_data",),
         figures=("composition", "enriched"),
     ),
+    "12_pitfalls_models": Stage(
+        "How does one fool oneself with models?",
+        inputs=(
+            "cohort",
+            "dicom_index",
+            "images",
+            "images.npy",
+            "predictions_calibrated",
+            "models/detector/model.safetensors",
+            "models/detector/config.json",
+        ),
+        outputs=("pitfalls_models", "results_12_pitfalls_models"),
+        # and devices and repairs, where there are two devices
+        figures=("doses",),
+    ),
     "13_pitfalls_analysis": Stage(
         "How does one fool oneself when all that is left is to analyse?",
         inputs=(
@@ -258,6 +273,7 @@ STAGES: dict[str, Stage] = {
                     "09_risk",
                     "10_explanations",
                     "11_pitfalls_data",
+                    "12_pitfalls_models",
                     "13_pitfalls_analysis",
                 )
             ),
