@@ -219,9 +219,10 @@ STAGES: dict[str, Stage] = {
     ),
     "11_pitfalls_data": Stage(
         "How does one fool oneself with data?",
-        inputs=("cohort", "images", "images.npy", "predictions_calibrated"),
-        outputs=("results_11_pitfalls_data",),
-        figures=("composition", "enriched"),
+        inputs=("cohort", "outcomes", "images", "images.npy", "predictions_calibrated"),
+        outputs=("pitfalls_data", "results_11_pitfalls_data"),
+        figures=("composition", "sources", "who_pays", "doses"),
+        sources=FORMULA_WEIGHTS,
     ),
     "12_pitfalls_models": Stage(
         "How does one fool oneself with models?",
