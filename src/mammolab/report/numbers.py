@@ -28,6 +28,17 @@ CHAPTER_OF_PREFIX = {
     "explain": "10_explanations",
     "pitfalls": "11_pitfalls_data",
     **{
+        f"pitfalls.{name}": "12_pitfalls_models"
+        for name in (
+            "device_scores",
+            "device_shortcut",
+            "overconfidence",
+            "threshold_new_site",
+            "best_of_fifty",
+            "tuned_on_test",
+        )
+    },
+    **{
         f"pitfalls.{name}": "13_pitfalls_analysis"
         for name in (
             "images_independent",
