@@ -90,8 +90,8 @@ def enriched_test_set(
         enriched_test_set(cohort, SamplingRule(), SamplingRule((2016,), ("dogwood",)), rng)
     """
     exams = cohort[cohort["has_pixels"]].reset_index(drop=True)
-    positives = _reached(exams, True, positives_rule)
-    negatives = _reached(exams, False, negatives_rule)
+    positives = reached(exams, True, positives_rule)
+    negatives = reached(exams, False, negatives_rule)
     n_each = min(len(positives), len(negatives))
     drawn = np.concatenate(
         [
@@ -106,6 +106,37 @@ def enriched_test_set(
         ]
     )
     return _collected(exams, drawn, probability)
+
+
+def reached(exams: pd.DataFrame, label: bool, rule: SamplingRule) -> pd.DataFrame:
+    """Return the exams of a class that a rule reaches.
+
+    Parameters
+    ----------
+    exams : DataFrame
+        cancer_within_1y, exam_year, device.
+    label : bool
+    rule : SamplingRule
+
+    Raises
+    ------
+    InputError
+        If the rule names a year or device that the exams lack, or reaches none.
+    """
+    for column, wanted in (("exam_year", rule.years), ("device", rule.devices)):
+        present = sorted(exams[column].dropna().unique())
+        for value in wanted:
+            if value not in present:
+                raise unknown_name(f"{column} among the exams", str(value), map(str, present))
+    inside = exams[LABEL] == label
+    if rule.years:
+        inside &= exams["exam_year"].isin(rule.years)
+    if rule.devices:
+        inside &= exams["device"].isin(rule.devices)
+    if not inside.any():
+        kind = "cancer" if label else "exam without cancer"
+        raise InputError(f"The rule {rule} reaches no {kind} with pixels.")
+    return exams[inside]
 
 
 def natural_test_set(cohort: pd.DataFrame, n_exams: int, rng: np.random.Generator) -> CollectedSet:
@@ -138,23 +169,6 @@ def natural_test_set(cohort: pd.DataFrame, n_exams: int, rng: np.random.Generato
         )
     drawn = _draw(exams, n_exams, False, rng)
     return _collected(exams, drawn, _probability(exams, drawn, False))
-
-
-def _reached(exams: pd.DataFrame, label: bool, rule: SamplingRule) -> pd.DataFrame:
-    for column, wanted in (("exam_year", rule.years), ("device", rule.devices)):
-        present = sorted(exams[column].dropna().unique())
-        for value in wanted:
-            if value not in present:
-                raise unknown_name(f"{column} among the exams", str(value), map(str, present))
-    inside = exams[LABEL] == label
-    if rule.years:
-        inside &= exams["exam_year"].isin(rule.years)
-    if rule.devices:
-        inside &= exams["device"].isin(rule.devices)
-    if not inside.any():
-        kind = "cancer" if label else "exam without cancer"
-        raise InputError(f"The rule {rule} reaches no {kind} with pixels.")
-    return exams[inside]
 
 
 def _draw(
