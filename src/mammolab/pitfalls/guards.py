@@ -9,7 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from statsmodels.stats.proportion import proportion_confint
 
 from mammolab.errors import InputError
-from mammolab.evaluate.checks import check_flag, check_patient_ids, check_weight
+from mammolab.evaluate.checks import check_flag, check_weight
+from mammolab.pitfalls._cross_validation import patient_folds
+from mammolab.pitfalls._exams import MAX_LEVELS
 from mammolab.pitfalls.verdict import GuardVerdict
 
 METADATA = ("device", "exam_year", "site")
@@ -18,7 +20,6 @@ METADATA_TOLERANCE = 0.60
 # A set with over twice, or under half, the population's cancers is no screening population
 # (assumption).
 PREVALENCE_RATIO = 2.0
-MAX_LEVELS = 100
 
 
 def metadata_auc(
@@ -80,7 +81,7 @@ def metadata_auc(
     """
     label, cells, design = _metadata_cells(frame, label_column, metadata_columns)
     weight = check_weight(sample_weight, len(frame))
-    folds = _patient_folds(patient_ids, len(frame), n_folds, rng)
+    folds = patient_folds(patient_ids, len(frame), n_folds, rng)
     statistic = _cross_validated_auc(label, weight, cells, folds, design, n_folds)
     chance = []
     for _ in range(n_permutations):
@@ -196,16 +197,6 @@ def _metadata_cells(
     first_exam = np.unique(cells, return_index=True)[1]
     design = pd.get_dummies(levels.iloc[first_exam]).to_numpy(float)
     return label, cells, design
-
-
-def _patient_folds(
-    patient_ids: ArrayLike, n_rows: int, n_folds: int, rng: np.random.Generator
-) -> NDArray[np.intp]:
-    ids = check_patient_ids(np.asarray(patient_ids), n_rows)
-    distinct, own = np.unique(ids, return_inverse=True)
-    if len(distinct) < n_folds:
-        raise InputError(f"{len(distinct)} patients cannot be dealt to {n_folds} folds.")
-    return (rng.permutation(len(distinct)) % n_folds)[own]
 
 
 def _cross_validated_auc(
