@@ -75,6 +75,7 @@ def train_small(
     batch_size: int = 24,
     views: int = 1,
     threads: int = 2,
+    initialisation: str = "random",
 ) -> ResNet18:
     """Train a narrow ResNet-18 for a fixed number of steps; nothing is selected on dev.
 
@@ -97,6 +98,8 @@ def train_small(
         Images of one input.
     threads : int
         CPU threads; results depend on it in the last digits.
+    initialisation : str
+        As in `NetworkConfig`; "formula" goes with a width of 16.
 
     Returns
     -------
@@ -110,7 +113,7 @@ def train_small(
     trained = train(
         images,
         table,
-        NetworkConfig(width, views=views),
+        NetworkConfig(width, initialisation=initialisation, views=views),
         TrainingConfig(
             batch_size=batch_size,
             micro_batch_size=batch_size,

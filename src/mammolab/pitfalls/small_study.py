@@ -21,6 +21,9 @@ from mammolab.pitfalls.small_network import thumbnails, train_small
 
 Streams = Callable[[str], np.random.Generator]
 JOINTLY = {1: ["image_id"], 2: ["exam_id", "laterality"], 4: ["exam_id"]}
+# On development exams, 150 steps from random weights told cancer with an AUC of .60 and from the
+# shipped ones with .65; both found the device.
+FIRST_WEIGHTS = {"width": 16, "initialisation": "formula"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +121,9 @@ def train_on(
     """
     chosen = study.inputs[study.inputs["exam_id"].isin(exam_ids)].assign(sampling_weight=1.0)
     pixels = study.thumbnails if thumbnails is None else thumbnails
-    return train_small(pixels, chosen, rng, steps=study.steps, threads=study.threads)
+    return train_small(
+        pixels, chosen, rng, steps=study.steps, threads=study.threads, **FIRST_WEIGHTS
+    )
 
 
 def score_test_exams(
@@ -170,23 +175,31 @@ def joint_scores(
     exam_ids: Collection[str],
     n_images: int,
     batch_size: int,
+    n_networks: int,
     rng: np.random.Generator,
 ) -> pd.Series:
-    """Train on inputs of `n_images` and return the maximum over each test exam's, by exam_id."""
+    """Train on inputs of `n_images`; return the maximum over each test exam's, by exam_id.
+
+    Of several networks, an input's score is the mean.
+    """
     joint = joint_inputs(study.inputs, n_images)
-    network = train_small(
-        study.thumbnails,
-        joint[joint["exam_id"].isin(exam_ids) & (joint["split"] == "train")].assign(
-            sampling_weight=1.0
-        ),
-        rng,
-        steps=study.steps,
-        batch_size=batch_size,
-        views=4,
-        threads=study.threads,
-    )
+    train = joint[joint["exam_id"].isin(exam_ids) & (joint["split"] == "train")]
+    train = train.assign(sampling_weight=1.0)
     test = joint[joint["split"] == "test"]
-    return exam_scores(test, score_images(network, study.thumbnails, input_rows(test, 4)))
+    score = np.zeros(len(test))
+    for _ in range(n_networks):
+        network = train_small(
+            study.thumbnails,
+            train,
+            rng,
+            steps=study.steps,
+            batch_size=batch_size,
+            views=4,
+            threads=study.threads,
+            **FIRST_WEIGHTS,
+        )
+        score += score_images(network, study.thumbnails, input_rows(test, 4)) / n_networks
+    return exam_scores(test, score)
 
 
 def auc_of(

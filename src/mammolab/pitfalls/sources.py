@@ -138,6 +138,7 @@ def several_images(
     convenient: SamplingRule,
     sound: Estimate,
     streams: Streams,
+    n_networks: int,
     dose: float,
 ) -> Outcome:
     """Let the network look at more images at once, on a collection with different sources.
@@ -150,6 +151,8 @@ def several_images(
     ----------
     study, convenient, sound, streams
         As for `confounded_sources`; all negatives are from the convenient source.
+    n_networks : int
+        Trained at each dose; their mean is scored, for single ones differ as much as doses do.
     dose : float in [0, 1]
         1, 2 or 4 images (to the nearest power of 2) share one label and meet in the last layer.
 
@@ -160,7 +163,7 @@ def several_images(
     n_images = min(JOINTLY, key=lambda n: abs(np.log2(n) - 2 * check_dose(dose)))
     train, test = _collected(study, convenient, 1.0, streams)
     scores = joint_scores(
-        study, train["exam_id"], n_images, BATCH_OF_FOUR, streams("joint training")
+        study, train["exam_id"], n_images, BATCH_OF_FOUR, n_networks, streams("joint training")
     )
     return judged(study, scores, test, dose, float(n_images), sound, streams)
 
