@@ -221,8 +221,9 @@ def device_probe(
     -------
     GuardVerdict
         statistic: AUC of a linear probe, cross-validated over patients, for the device that is told
-        best from the others; limit: the larger of `tolerance` and the 95th percentile of the
-        same with devices permuted among patients of equal label. Fires above the limit.
+        best from the others; limit: `tolerance`, or, for a statistic above it, the 95th percentile
+        of the same with devices permuted among patients of equal label, if that is larger. Fires
+        above the limit.
 
     Raises
     ------
@@ -248,17 +249,16 @@ def device_probe(
         return probe_aucs(components, targets, stratum, folds, exams.weight)
 
     observed = aucs(groups)
-    chance = np.concatenate(
-        [
+    at = int(observed.argmax())
+    statistic, limit = float(observed[at]), tolerance
+    if statistic > tolerance:
+        chance = [
             aucs(groups[drawn].transpose(1, 0, 2).reshape(len(table), -1))
             .reshape(len(drawn), -1)
             .max(axis=1)
             for drawn in exchanged_rows(exams.patient, stratum, n_permutations, rng)
         ]
-    )
-    at = int(observed.argmax())
-    statistic = float(observed[at])
-    limit = max(tolerance, float(np.quantile(chance, 1 - LEVEL)))
+        limit = max(tolerance, float(np.quantile(np.concatenate(chance), 1 - LEVEL)))
     fired = statistic > limit
     message = (
         f"Features tell {names[at]} from the other devices with an AUC of {statistic:.2f} at fixed "
@@ -296,8 +296,9 @@ def border_probe(
     -------
     GuardVerdict
         statistic: AUC of a linear probe on mean and maximum of the tiles along the border, one
-        eighth of the shorter side wide, cross-validated over patients; limit: the larger of
-        `tolerance` and the 95th percentile with labels permuted among patients.
+        eighth of the shorter side wide, cross-validated over patients; limit: `tolerance`, or, for
+        a statistic above it, the 95th percentile with labels permuted among patients, if that is
+        larger. Fires above the limit.
 
     Raises
     ------
@@ -321,13 +322,19 @@ def border_probe(
     folds = patient_folds(patient_ids, len(table), N_FOLDS, rng)
     components = principal_components(table, exams.weight)
     everyone = np.zeros(len(table), dtype=np.intp)
-    observed = probe_aucs(components, exams.label[:, None], everyone, folds, exams.weight)
-    chance = [
-        probe_aucs(components, exams.label[drawn].T, everyone, folds, exams.weight)
-        for drawn in exchanged_rows(exams.patient, everyone, n_permutations, rng)
-    ]
-    statistic = float(observed[0])
-    limit = max(tolerance, float(np.quantile(np.concatenate(chance), 1 - LEVEL)))
+
+    def auc(label: NDArray[np.bool_], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        return probe_aucs(components, label, everyone, folds, weight)
+
+    statistic, limit = float(auc(exams.label[:, None], exams.weight)[0]), tolerance
+    if statistic > tolerance:
+        chance = []
+        for drawn in exchanged_rows(exams.patient, everyone, n_permutations, rng):
+            if np.ptp(exams.weight) == 0:
+                chance.append(auc(exams.label[drawn].T, exams.weight))
+            else:  # a weight depends on the label and moves with it
+                chance += [auc(exams.label[rows, None], exams.weight[rows]) for rows in drawn]
+        limit = max(tolerance, float(np.quantile(np.concatenate(chance), 1 - LEVEL)))
     fired = statistic > limit
     message = (
         f"The border of the image alone tells the label with an AUC of {statistic:.2f} (limit "
