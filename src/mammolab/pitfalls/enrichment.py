@@ -13,7 +13,8 @@ from mammolab.evaluate.resampling import PatientBootstrap, share_estimate
 from mammolab.pitfalls.collection import LABEL
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
 from mammolab.pitfalls.guards import prevalence_guard
-from mammolab.pitfalls.guards_label import exclusions
+from mammolab.pitfalls.guards_label import EXCLUSION_GAP, exclusions
+from mammolab.pitfalls.verdict import GuardVerdict
 
 Streams = Callable[[str], np.random.Generator]
 HALF = 0.5
@@ -30,9 +31,8 @@ ENRICHED_TEST_SET = Failure(
     "population's prevalence.",
     cost="None; but the prevalence must be known, and the interval becomes that of the few "
     "negatives drawn.",
-    source="The 'Mirai' and 'Sybil' of this world are judged on enriched sets; predictive values "
-    "fall with prevalence by Bayes' rule: Altman & Bland 1994, doi:10.1136/bmj.309.6947.102. In "
-    "breast screening 34 of 36 systems praised on enriched sets were less accurate than one "
+    source="Predictive values fall with prevalence: Altman & Bland 1994, "
+    "doi:10.1136/bmj.309.6947.102. In screening itself 34 of 36 systems were less accurate than one "
     "reader: Freeman et al. 2021, doi:10.1136/bmj.n1872.",
 )
 SPECTRUM = Failure(
@@ -206,6 +206,11 @@ def spectrum(
         )
         for rows in (kept, np.ones(len(exams), bool))
     )
-    groups = exams[["density", "birads"]].assign(recall=exams["recall"].astype(str))
-    guard = exclusions(kept, label, groups, exams["patient_id"], streams("exclusions"))
-    return Outcome(dose, dose, reported, true, true, guard)
+    return Outcome(dose, dose, reported, true, true, _left_out(exams, kept, streams))
+
+
+def _left_out(exams: pd.DataFrame, kept: np.ndarray, streams: Streams) -> GuardVerdict:
+    if kept.all():
+        return GuardVerdict("exclusions", 0.0, EXCLUSION_GAP, False, "No exam was left out.")
+    groups = exams[["density", "birads", "recall"]]
+    return exclusions(kept, exams[LABEL], groups, exams["patient_id"], streams("exclusions"))

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mammolab.evaluate.checks import Estimate
 from mammolab.explain.shortcut import marker_corner, plant_marker
+from mammolab.model.network import ResNet18
 from mammolab.pitfalls.collection import SamplingRule
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
 from mammolab.pitfalls.guards_source import border_probe
@@ -23,8 +23,8 @@ MARKER_SHORTCUT = Failure(
     repair="Black out the corners before training and use, or mark both classes alike.",
     cost="The part of the breast that lies in the corners.",
     source="Zech et al. 2018, doi:10.1371/journal.pmed.1002683: a network found the hospital by its "
-    "metal token. DeGrave et al. 2021, doi:10.1038/s42256-021-00338-7: markers and borders carried "
-    "COVID-19 networks, whose AUC fell by half of what was above chance at other hospitals.",
+    "metal token. DeGrave et al. 2021, doi:10.1038/s42256-021-00338-7: networks for COVID-19 went by "
+    "markers and borders, and did far worse at other hospitals.",
 )
 
 
@@ -71,21 +71,20 @@ def blacked_corners(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return black
 
 
-def cornerless_auc(study: SmallStudy, convenient: SamplingRule, streams: Streams) -> Estimate:
-    """AUC, on women as they come, of the network that never sees a corner: the repair.
+def cornerless_scores(study: SmallStudy, convenient: SamplingRule, streams: Streams) -> pd.Series:
+    """Test scores of the network that never sees a corner: the repair.
 
     With the corners go the markers, so that it is the same however many there were.
     """
     images = blacked_corners(study.thumbnails)
-    network = train_on(study, _train_ids(study, convenient, streams), _training(streams), images)
-    scores = score_test_exams(study, network, images)
-    return auc_of(scores, study.of_split("test"), study.bootstrap, weighted=True)
+    return score_test_exams(study, _trained(study, convenient, streams, images), images)
 
 
 def marker_shortcut(
     study: SmallStudy,
     convenient: SamplingRule,
-    cornerless: Estimate,
+    sound: pd.Series,
+    cornerless: pd.Series,
     streams: Streams,
     dose: float,
 ) -> Outcome:
@@ -96,8 +95,11 @@ def marker_shortcut(
     study : SmallStudy
     convenient : SamplingRule
         It fixes how many exams are trained on, as in `sources`; none is taken from there.
-    cornerless : Estimate
-        As `cornerless_auc` gives it: the repair.
+    sound : Series
+        As `sources.sound_scores` gives it, by exam_id: dose 0, for without markers it is the same
+        network.
+    cornerless : Series
+        As `cornerless_scores` gives it: the repair.
     streams : callable
         Purpose -> numpy Generator, such as `chapter.rng`: the same for a purpose at every dose.
     dose : float in [0, 1]
@@ -116,25 +118,30 @@ def marker_shortcut(
     images, _ = marked_images(
         study.thumbnails, study.inputs, check_dose(dose), streams("marked exams")
     )
-    network = train_on(study, _train_ids(study, convenient, streams), _training(streams), images)
-    reported, true = (
-        auc_of(
-            score_test_exams(study, network, pixels), study.of_split("test"), study.bootstrap, True
-        )
-        for pixels in (images, None)
+    with_markers = without = sound
+    if dose > 0:
+        network = _trained(study, convenient, streams, images)
+        with_markers = score_test_exams(study, network, images)
+        without = score_test_exams(study, network)
+    reported, true, repaired = (
+        auc_of(scores, study.of_split("test"), study.bootstrap, weighted=True)
+        for scores in (with_markers, without, cornerless)
     )
     test = (study.inputs["split"] == "test").to_numpy()
     of_test = study.inputs[test]
     guard = border_probe(
         images[test], of_test["label"], of_test["patient_id"], streams("border permutations")
     )
-    return Outcome(dose, dose, reported, true, cornerless, guard)
+    return Outcome(dose, dose, reported, true, repaired, guard)
 
 
-def _train_ids(study: SmallStudy, convenient: SamplingRule, streams: Streams) -> pd.Series:
-    train = study.of_split("train")
-    return collect_from_sources(train, convenient, 0.0, streams("collect small train"))["exam_id"]
-
-
-def _training(streams: Streams) -> np.random.Generator:
-    return streams("small training")
+def _trained(
+    study: SmallStudy,
+    convenient: SamplingRule,
+    streams: Streams,
+    images: NDArray[np.uint8],
+) -> ResNet18:
+    train = collect_from_sources(
+        study.of_split("train"), convenient, 0.0, streams("collect small train")
+    )
+    return train_on(study, train["exam_id"], streams("small training"), images)

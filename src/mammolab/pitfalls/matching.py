@@ -7,7 +7,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mammolab.errors import InputError
-from mammolab.evaluate.checks import Estimate
 from mammolab.pitfalls.collection import LABEL, SamplingRule, reached
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
 from mammolab.pitfalls.small_study import SmallStudy, Streams, score_test_exams, train_on
@@ -22,7 +21,7 @@ MATCHING_ON_AGE_DENSITY = Failure(
     metric="AUC",
     dial="pairs matched on age, density only",
     guard="metadata_auc",
-    repair="Match on device and year as well, or take negatives from everywhere by weight.",
+    repair="Match on device and year as well, or take negatives from everywhere.",
     cost="Cancers without a control on the same device in the same year are lost.",
     source="Badgeley et al. 2019, doi:10.1038/s41746-019-0105-1: fracture was told with an AUC of "
     ".78, .67 once matched on the patient, and .52 once matched on the hospital process as well.",
@@ -95,9 +94,7 @@ def collect_matched(
     label = exams[LABEL].to_numpy(bool)
     cancers = exams.loc[rng.permutation(exams.index[label].to_numpy())]
     first = round(share * len(cancers))
-    loose = matched_pairs(
-        cancers[:first], reached(exams, False, convenient), ON_THE_WOMAN, rng
-    )
+    loose = matched_pairs(cancers[:first], reached(exams, False, convenient), ON_THE_WOMAN, rng)
     left = exams[~label & ~exams.index.isin(loose[:, 1])]
     close = matched_pairs(cancers[first:], left, ON_THE_WOMAN + ON_THE_PICTURE, rng)
     chosen = np.concatenate([loose, close]).ravel()
@@ -106,10 +103,18 @@ def collect_matched(
     return exams.loc[np.sort(chosen.astype(exams.index.dtype))]
 
 
+def closely_matched_scores(
+    study: SmallStudy, convenient: SamplingRule, streams: Streams
+) -> pd.Series:
+    """Test scores of the network whose controls are from the same device and year: the repair."""
+    train, _ = _collected(study, convenient, 0.0, streams)
+    return score_test_exams(study, train_on(study, train["exam_id"], streams("small training")))
+
+
 def matching_on_age_density(
     study: SmallStudy,
     convenient: SamplingRule,
-    sound: Estimate,
+    closely_matched: pd.Series,
     streams: Streams,
     dose: float,
 ) -> Outcome:
@@ -120,26 +125,35 @@ def matching_on_age_density(
 
     Parameters
     ----------
-    study, convenient, sound, streams
+    study, convenient, streams
         As for `sources.confounded_sources`.
+    closely_matched : Series
+        As `closely_matched_scores` gives it, by exam_id: dose 0, and the repair.
     dose : float in [0, 1]
         Share of the cancers whose control is matched on age and density only.
 
     Returns
     -------
     Outcome
-        Of the AUC: on matched test exams, and on women as they come. The repair is the network
-        whose controls are all from the same device and year.
+        Of the AUC: on matched test exams, and on women as they come.
 
     References
     ----------
     Badgeley et al. 2019, doi:10.1038/s41746-019-0105-1.
     """
+    train, test = _collected(study, convenient, check_dose(dose), streams)
+    scores = closely_matched
+    if dose > 0:
+        network = train_on(study, train["exam_id"], streams("small training"))
+        scores = score_test_exams(study, network)
+    return judged(study, scores, test, dose, dose, closely_matched, streams)
+
+
+def _collected(
+    study: SmallStudy, convenient: SamplingRule, share: float, streams: Streams
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     train, test = (
-        collect_matched(
-            study.of_split(split), convenient, check_dose(dose), streams(f"match {split}")
-        )
+        collect_matched(study.of_split(split), convenient, share, streams(f"match {split}"))
         for split in ("train", "test")
     )
-    network = train_on(study, train["exam_id"], streams("small training"))
-    return judged(study, score_test_exams(study, network), test, dose, dose, sound, streams)
+    return train, test

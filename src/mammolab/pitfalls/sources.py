@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from mammolab.errors import InputError
-from mammolab.evaluate.checks import Estimate
 from mammolab.pitfalls.collection import LABEL, SamplingRule, reached
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
 from mammolab.pitfalls.guards import METADATA, metadata_auc
@@ -19,7 +18,6 @@ from mammolab.pitfalls.small_study import (
     score_test_exams,
     train_on,
 )
-from mammolab.pitfalls.verdict import GuardVerdict
 
 BATCH_OF_FOUR = 12  # inputs of four images
 
@@ -87,20 +85,19 @@ def collect_from_sources(
     return exams.loc[np.sort(np.concatenate([cancers[:n_each], easy, others]))]
 
 
-def sound_auc(study: SmallStudy, convenient: SamplingRule, streams: Streams) -> Estimate:
-    """AUC, on women as they come, of the network that is trained on as many exams from everywhere.
+def sound_scores(study: SmallStudy, convenient: SamplingRule, streams: Streams) -> pd.Series:
+    """Test scores of the network that is trained on as many exams, but from everywhere.
 
-    It is the repair of every failure here, and needs to be trained only once.
+    It is dose 0 and the repair of every failure that takes its scores, so that it is trained once.
     """
     train, _ = _collected(study, convenient, 0.0, streams)
-    network = train_on(study, train["exam_id"], streams("small training"))
-    return auc_of(score_test_exams(study, network), study.of_split("test"), study.bootstrap, True)
+    return score_test_exams(study, train_on(study, train["exam_id"], streams("small training")))
 
 
 def confounded_sources(
     study: SmallStudy,
     convenient: SamplingRule,
-    sound: Estimate,
+    sound: pd.Series,
     streams: Streams,
     dose: float,
 ) -> Outcome:
@@ -111,8 +108,8 @@ def confounded_sources(
     study : SmallStudy
     convenient : SamplingRule
         Years and devices whose negatives are easy to get.
-    sound : Estimate
-        As `sound_auc` gives it: the repair.
+    sound : Series
+        As `sound_scores` gives it, by exam_id: dose 0, and the repair.
     streams : callable
         Purpose -> numpy Generator, such as `chapter.rng`: the same for a purpose at every dose.
     dose : float in [0, 1]
@@ -129,14 +126,17 @@ def confounded_sources(
     doi:10.1038/s41746-019-0105-1.
     """
     train, test = _collected(study, convenient, check_dose(dose), streams)
-    network = train_on(study, train["exam_id"], streams("small training"))
-    return judged(study, score_test_exams(study, network), test, dose, dose, sound, streams)
+    scores = sound
+    if dose > 0:
+        network = train_on(study, train["exam_id"], streams("small training"))
+        scores = score_test_exams(study, network)
+    return judged(study, scores, test, dose, dose, sound, streams)
 
 
 def several_images(
     study: SmallStudy,
     convenient: SamplingRule,
-    sound: Estimate,
+    sound: pd.Series,
     streams: Streams,
     n_networks: int,
     dose: float,
@@ -174,24 +174,30 @@ def judged(
     collected: pd.DataFrame,
     dose: float,
     setting: float,
-    sound: Estimate,
+    repaired: pd.Series,
     streams: Streams,
 ) -> Outcome:
-    """Outcome of a network: on the test exams collected, and on women as they come."""
+    """Outcome of a network: on the test exams collected, and on women as they come.
+
+    Parameters
+    ----------
+    scores, repaired : Series of float
+        Of all test exams, by exam_id: as trained on the collection, and with the repair.
+    collected : DataFrame
+        The test exams that one has collected.
+    dose, setting, study, streams
+        As for `Outcome` and `confounded_sources`.
+    """
+    test = study.of_split("test")
     return Outcome(
         dose,
         setting,
         auc_of(scores, collected, study.bootstrap, weighted=False),
-        auc_of(scores, study.of_split("test"), study.bootstrap, weighted=True),
-        sound,
-        sources_guard(collected, streams),
-    )
-
-
-def sources_guard(collected: pd.DataFrame, streams: Streams) -> GuardVerdict:
-    """Ask whether device, year and hospital tell the classes of a collection apart."""
-    return metadata_auc(
-        collected, LABEL, METADATA, collected["patient_id"], streams("metadata permutations")
+        auc_of(scores, test, study.bootstrap, weighted=True),
+        auc_of(repaired, test, study.bootstrap, weighted=True),
+        metadata_auc(
+            collected, LABEL, METADATA, collected["patient_id"], streams("metadata permutations")
+        ),
     )
 
 
