@@ -222,10 +222,11 @@ STAGES: dict[str, Stage] = {
     ),
     "11_pitfalls_data": Stage(
         "How does one fool oneself with data?",
-        inputs=("cohort", "images", "images.npy", "predictions_calibrated"),
-        outputs=("results_11_pitfalls_data",),
+        inputs=("cohort", "outcomes", "images", "images.npy", "predictions_calibrated"),
+        outputs=("pitfalls_data", "results_11_pitfalls_data"),
         threads=MANY,
-        figures=("composition", "enriched"),
+        figures=("composition", "sources", "who_pays", "doses"),
+        sources=FORMULA_WEIGHTS,
     ),
     MANUSCRIPT: Stage(
         "Is anything missing, and what does the paper look like?",
