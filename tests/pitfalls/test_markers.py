@@ -9,6 +9,7 @@ from mammolab.pitfalls.collection import SamplingRule
 from mammolab.pitfalls.markers import (
     MARKER_SHORTCUT,
     blacked_corners,
+    breast_blacked,
     cornerless_scores,
     marked_images,
     marker_shortcut,
@@ -41,6 +42,14 @@ def test_black_corners_take_the_marker_away_and_leave_the_chest_wall(fabricated_
     np.testing.assert_array_equal(black, blacked_corners(study.thumbnails))
     assert black[:, -1, -1].max() == black[:, 0, -1].max() == 0
     np.testing.assert_array_equal(black[:, :, :40], study.thumbnails[:, :, :40])
+
+
+def test_what_the_corners_cost_is_the_breast_in_them():
+    images = np.zeros((2, 64, 52), np.uint8)
+    images[:, :32, :20] = 100  # 640 pixels, at the chest wall
+    assert breast_blacked(images) == 0
+    images[:, 2:5, 49:51] = 100  # 6 pixels in a corner
+    assert breast_blacked(images) == pytest.approx(6 / 646)
 
 
 @pytest.fixture(scope="module")

@@ -104,7 +104,7 @@ def test_another_source_is_reported_as_cancer(fabricated_study, sound):
 def test_the_dial_of_several_images(fabricated_study, sound):
     fast = type(fabricated_study)(**vars(fabricated_study) | {"steps": 1})
     settings = [
-        several_images(fast, EASY, sound, streams, 1, dose).setting for dose in (0.0, 0.5, 1.0)
+        several_images(fast, EASY, sound, 1, streams, dose).setting for dose in (0.0, 0.5, 1.0)
     ]
     assert settings == [1, 2, 4]
 

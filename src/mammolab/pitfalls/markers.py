@@ -11,6 +11,7 @@ from mammolab.model.network import ResNet18
 from mammolab.pitfalls.collection import SamplingRule
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
 from mammolab.pitfalls.guards_source import border_probe
+from mammolab.pitfalls.inconvenient import BREAST_GREY
 from mammolab.pitfalls.small_study import SmallStudy, Streams, auc_of, score_test_exams, train_on
 from mammolab.pitfalls.sources import collect_from_sources
 
@@ -69,6 +70,12 @@ def blacked_corners(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     black[:, top:, left:] = 0
     black[:, : images.shape[1] - top, left:] = 0
     return black
+
+
+def breast_blacked(images: NDArray[np.uint8]) -> float:
+    """Return the share of the breast's pixels that lie in the corners: what the repair costs."""
+    breast = images > BREAST_GREY
+    return 1 - float((blacked_corners(images) > BREAST_GREY).sum() / breast.sum())
 
 
 def cornerless_scores(study: SmallStudy, convenient: SamplingRule, streams: Streams) -> pd.Series:

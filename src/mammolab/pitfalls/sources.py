@@ -133,12 +133,24 @@ def confounded_sources(
     return judged(study, scores, test, dose, dose, sound, streams)
 
 
+def alone_scores(
+    study: SmallStudy, convenient: SamplingRule, n_networks: int, streams: Streams
+) -> pd.Series:
+    """Test scores of the network of `several_images` that looks at one image at a time and is
+    trained on as many exams from everywhere: the repair.
+    """
+    train, _ = _collected(study, convenient, 0.0, streams)
+    return joint_scores(
+        study, train["exam_id"], 1, BATCH_OF_FOUR, n_networks, streams("joint training")
+    )
+
+
 def several_images(
     study: SmallStudy,
     convenient: SamplingRule,
-    sound: pd.Series,
-    streams: Streams,
+    alone: pd.Series,
     n_networks: int,
+    streams: Streams,
     dose: float,
 ) -> Outcome:
     """Let the network look at more images at once, on a collection with different sources.
@@ -149,8 +161,10 @@ def several_images(
 
     Parameters
     ----------
-    study, convenient, sound, streams
+    study, convenient, streams
         As for `confounded_sources`; all negatives are from the convenient source.
+    alone : Series
+        As `alone_scores` gives it, by exam_id: the repair.
     n_networks : int
         Trained at each dose; their mean is scored, for single ones differ as much as doses do.
     dose : float in [0, 1]
@@ -159,13 +173,15 @@ def several_images(
     Returns
     -------
     Outcome
+        Of the AUC. Dose 0 is one image at a time; its classes are from different sources all the
+        same, so that it, too, reports too much.
     """
     n_images = min(JOINTLY, key=lambda n: abs(np.log2(n) - 2 * check_dose(dose)))
     train, test = _collected(study, convenient, 1.0, streams)
     scores = joint_scores(
         study, train["exam_id"], n_images, BATCH_OF_FOUR, n_networks, streams("joint training")
     )
-    return judged(study, scores, test, dose, float(n_images), sound, streams)
+    return judged(study, scores, test, dose, float(n_images), alone, streams)
 
 
 def judged(
