@@ -9,6 +9,7 @@ import pytest
 from mammolab.errors import InputError
 from mammolab.evaluate.rates import operating_point
 from mammolab.evaluate.resampling import PatientBootstrap
+from mammolab.evaluate.roc import auc
 from mammolab.pitfalls.enrichment import (
     ENRICHED_TEST_SET,
     SPECTRUM,
@@ -134,6 +135,13 @@ class TestSpectrum:
         curve = dose_response(SPECTRUM, lambda dose: spectrum(exams, bootstrap, streams, dose))
         assert curve["reported"].is_monotonic_increasing
         assert curve["guard_statistic"].is_monotonic_increasing
+
+    def test_an_unknown_assessment_makes_nothing_hard(self, exams, bootstrap):
+        unknown = exams.assign(birads=np.nan, density=None)
+        kept = spectrum(unknown, bootstrap, streams, 1.0)
+        only_found = exams["recall"] | ~exams["cancer_within_1y"]
+        by_hand = auc(*exams.loc[only_found, ["score", "cancer_within_1y"]].to_numpy(float).T)
+        assert kept.reported.value == pytest.approx(by_hand)
 
     def test_no_class_may_vanish(self, exams, bootstrap):
         missed = exams.assign(recall=exams["recall"] & ~exams["cancer_within_1y"])

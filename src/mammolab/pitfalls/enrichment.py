@@ -164,7 +164,8 @@ def spectrum(
     """Leave out the hard cases: doubtful or dense negatives, and cancers that readers missed.
 
     A negative is hard where the reader wrote anything but BI-RADS 1 or the breast is dense (c or
-    d); a cancer, where no reader recalled it. Picking controls that are surely healthy and cases
+    d); a cancer, where no reader recalled it. An assessment or density that nobody knows makes
+    nothing hard. Picking controls that are surely healthy and cases
     that are surely ill sounds like care for the labels.
 
     Parameters
@@ -188,7 +189,8 @@ def spectrum(
     """
     dose = check_dose(dose)
     label = exams[LABEL].to_numpy(bool)
-    doubtful = (exams["birads"] != NEGATIVE_BIRADS) | exams["density"].isin(DENSE)
+    not_clear = exams["birads"].notna() & (exams["birads"] != NEGATIVE_BIRADS)
+    doubtful = not_clear | exams["density"].isin(DENSE)
     hard = np.where(label, ~exams["recall"].to_numpy(bool), doubtful)
     kept = ~hard | (streams("spectrum").random(len(exams)) >= dose)
     if not label[kept].any() or label[kept].all():

@@ -21,8 +21,8 @@ from mammolab.pitfalls.small_network import thumbnails, train_small
 
 Streams = Callable[[str], np.random.Generator]
 JOINTLY = {1: ["image_id"], 2: ["exam_id", "laterality"], 4: ["exam_id"]}
-# On development exams, 150 steps from random weights told cancer with an AUC of .60 and from the
-# shipped ones with .65; both found the device.
+# In 150 steps networks from random weights, of width 8, came to an AUC of .56 on development exams,
+# and those from the shipped ones to .61 (means of three); both find the device.
 FIRST_WEIGHTS = {"width": 16, "initialisation": "formula"}
 
 
