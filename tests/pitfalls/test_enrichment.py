@@ -14,7 +14,7 @@ from mammolab.pitfalls.enrichment import (
     ENRICHED_TEST_SET,
     SPECTRUM,
     enrich,
-    enriched_test_set,
+    half_cancers,
     natural_share,
     spectrum,
 )
@@ -82,7 +82,7 @@ class TestEnrich:
 
 class TestEnrichedTestSet:
     def test_without_enrichment_the_report_is_true(self, exams, bootstrap):
-        now = enriched_test_set(exams, THRESHOLD, bootstrap, streams, 0.0)
+        now = half_cancers(exams, THRESHOLD, bootstrap, streams, 0.0)
         by_hand = operating_point(
             exams["score"] >= THRESHOLD, exams["cancer_within_1y"], exams["sampling_weight"]
         )
@@ -93,7 +93,7 @@ class TestEnrichedTestSet:
     def test_the_predictive_value_rises_as_bayes_has_it_and_the_repair_undoes_it(
         self, exams, bootstrap
     ):
-        now = enriched_test_set(exams, THRESHOLD, bootstrap, streams, 1.0)
+        now = half_cancers(exams, THRESHOLD, bootstrap, streams, 1.0)
         drawn = enrich(exams, 1.0, streams("enriched test set"))
         at = operating_point(drawn["score"] >= THRESHOLD, drawn["cancer_within_1y"])
         false_positive = 1 - at.specificity
@@ -112,7 +112,7 @@ class TestEnrichedTestSet:
     def test_the_curve_climbs(self, exams, bootstrap):
         curve = dose_response(
             ENRICHED_TEST_SET,
-            lambda dose: enriched_test_set(exams, THRESHOLD, bootstrap, streams, dose),
+            lambda dose: half_cancers(exams, THRESHOLD, bootstrap, streams, dose),
         )
         assert curve["reported"].is_monotonic_increasing
         assert curve["true"].nunique() == 1

@@ -96,7 +96,7 @@ def natural_share(exams: pd.DataFrame) -> float:
     return float(np.average(exams[LABEL].to_numpy(bool), weights=exams["sampling_weight"]))
 
 
-def enriched_test_set(
+def half_cancers(
     exams: pd.DataFrame,
     threshold: float,
     bootstrap: PatientBootstrap,
@@ -173,7 +173,7 @@ def spectrum(
     exams : DataFrame, n rows
         Test exams: patient_id, cancer_within_1y, sampling_weight, score, recall, birads, density.
     bootstrap, streams
-        As for `enriched_test_set`.
+        As for `half_cancers`.
     dose : float in [0, 1]
         Share of the hard cases that are left out.
 
