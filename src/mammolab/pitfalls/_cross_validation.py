@@ -99,10 +99,15 @@ def _won_pairs(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weight of rightly ordered pairs and of all pairs, a column each, shapes (m,)."""
     positive, negative = y * weight[:, None], (1 - y) * weight[:, None]
-    won = np.zeros(y.shape[1])
-    # Ties fall one way from the front and the other way from the back: their mean is a half.
-    for step in (1, -1):
-        order = np.argsort(score[::step], axis=0, kind="stable")
-        below = np.cumsum(np.take_along_axis(negative[::step], order, 0), axis=0)
-        won += (np.take_along_axis(positive[::step], order, 0) * below).sum(axis=0) / 2
-    return won, positive.sum(axis=0) * negative.sum(axis=0)
+
+    def won(order: NDArray[np.intp]) -> NDArray[np.float64]:
+        below = np.cumsum(np.take_along_axis(negative, order, 0), axis=0)
+        return (np.take_along_axis(positive, order, 0) * below).sum(axis=0)
+
+    order = np.argsort(score, axis=0, kind="stable")
+    right = won(order)
+    if (np.diff(np.take_along_axis(score, order, 0), axis=0) == 0).any():
+        # Ties fall one way from the front and the other way from the back: their mean is a half.
+        last = len(score) - 1
+        right = (right + won(last - np.argsort(score[::-1], axis=0, kind="stable"))) / 2
+    return right, positive.sum(axis=0) * negative.sum(axis=0)

@@ -84,3 +84,24 @@ def check_levels(values: ArrayLike, name: str, n_rows: int) -> tuple[NDArray[np.
             "categories first."
         )
     return codes, list(levels)
+
+
+def check_groups(groups: pd.DataFrame, n_rows: int) -> dict[str, NDArray]:
+    """Return each grouping's levels, a string a row; columns with one level are passed over.
+
+    Raises
+    ------
+    InputError
+        If the table has other than `n_rows` rows, no column has two levels, or one over 100.
+    """
+    if len(groups) != n_rows:
+        raise InputError(f"groups has {len(groups)} rows where {n_rows} are needed.")
+    by_name = {}
+    for name in groups.columns:
+        if groups[name].nunique(dropna=False) > 1:
+            codes, levels = check_levels(groups[name], str(name), n_rows)
+            by_name[str(name)] = np.array(levels)[codes]
+    if not by_name:
+        columns = ", ".join(map(str, groups.columns)) or "none"
+        raise InputError(f"No column of groups has two levels; the columns: {columns}.")
+    return by_name
