@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
 from scipy.stats import norm
 
 from mammolab.evaluate.checks import Estimate
-from mammolab.evaluate.delong import auc_covariance
+from mammolab.evaluate.resampling import PatientBootstrap
 
 PRIOR_ROWS = 1.0  # of the average, added to each level: one row must not say all (assumption)
+N_REPLICATES = 300
 
 
 def alone_auc(
@@ -23,7 +25,8 @@ def alone_auc(
 ) -> Estimate:
     """Cross-validated AUC of a column of categories, with a normal interval over patients.
 
-    Each row is scored by the share of positives among the other folds' rows of its level.
+    Each row is scored by the share of positives among the other folds' rows of its level, and
+    compared with the rows of its own fold.
 
     Parameters
     ----------
@@ -38,38 +41,48 @@ def alone_auc(
     Returns
     -------
     Estimate
-        Mean of the folds' AUCs by their weight of pairs; NaN limits where no fold can tell.
+        Rightly ordered pairs over all pairs within folds; NaN where no fold has a pair.
 
-    References
-    ----------
-    LeDell, Petersen, van der Laan 2015, doi:10.1214/15-EJS1035: the variance of a cross-validated
-    AUC is that of its folds, each with its model taken as given.
+    Notes
+    -----
+    The standard error is that of a bootstrap of patients, each of whom stays in her fold, with the
+    scores learnt anew in every replicate. Its percentiles would not do: where the column tells
+    nothing, replicates learn the noise of the sample. DeLong's error of each fold, its scores taken
+    as given, covered 82 to 87 of 100 columns that tell nothing.
     """
-    label, weight = np.asarray(label, dtype=bool), np.asarray(sample_weight, dtype=float)
+    label = np.asarray(label, dtype=bool)
+    weight = np.asarray(sample_weight, dtype=float)
     codes = np.unique(np.asarray(level, dtype=object).astype(str), return_inverse=True)[1]
-    patient = np.asarray(patient_ids)
-    distinct, own = np.unique(patient, return_inverse=True)
+    distinct, own = np.unique(np.asarray(patient_ids), return_inverse=True)
     fold = (rng.permutation(len(distinct)) % n_folds)[own]
-    values, variances, pairs = [], [], []
-    for k in range(n_folds):
-        out = fold == k
-        n_pairs = weight[out & label].sum() * weight[out & ~label].sum()
-        if not n_pairs or not weight[~out].sum():
-            continue
-        total = np.bincount(codes[~out], weight[~out], codes.max() + 1)
-        positive = np.bincount(codes[~out], weight[~out] * label[~out], codes.max() + 1)
-        average = positive.sum() / total.sum()
-        share = (positive + PRIOR_ROWS * average) / (total + PRIOR_ROWS)
-        try:
-            fit = auc_covariance(share[codes[out]], label[out], weight[out], patient[out])
-        except ValueError:  # one patient of a class: no spread can be told
-            continue
-        values.append(fit.auc[0])
-        variances.append(fit.covariance[0, 0])
-        pairs.append(n_pairs)
-    if not pairs:
-        return Estimate(float("nan"), float("nan"), float("nan"))
-    by = np.array(pairs) / np.sum(pairs)
-    value, error = float(by @ values), float(np.sqrt(by**2 @ variances))
-    half = float(norm.ppf(0.5 + confidence / 2)) * error
+    shape = (n_folds, 2, int(codes.max()) + 1)
+    cell = np.ravel_multi_index((fold, label.astype(int), codes), shape)
+    of_patients = csr_array((weight, (cell, own)), shape=(np.prod(shape), len(distinct)))
+    bootstrap = PatientBootstrap.draw(
+        np.arange(len(distinct)), N_REPLICATES, int(rng.integers(2**63))
+    )
+    everyone = np.ones((len(distinct), 1), dtype=np.float32)
+    value = float(_auc_of_cells((of_patients @ everyone).reshape(*shape, 1))[0])
+    replicates = _auc_of_cells((of_patients @ bootstrap.by_patient).reshape(*shape, N_REPLICATES))
+    if np.isnan(value) or np.isnan(replicates).all():
+        return Estimate(value, float("nan"), float("nan"))
+    half = float(norm.ppf(0.5 + confidence / 2) * np.nanstd(replicates, ddof=1))
     return Estimate(value, max(value - half, 0.0), min(value + half, 1.0))
+
+
+def _auc_of_cells(mass: NDArray[np.float64]) -> NDArray[np.float64]:
+    """AUC in each replicate from the weight of rows in each (fold, label, level, replicate)."""
+    won = pairs = 0.0
+    whole = mass.sum(axis=0)
+    for inside in mass:
+        train = whole - inside  # (label, level, replicate)
+        total = train.sum(axis=0)
+        average = train[1].sum(axis=0) / np.maximum(total.sum(axis=0), 1e-12)
+        share = (train[1] + PRIOR_ROWS * average) / (total + PRIOR_ROWS)
+        share = np.round(share, 10)  # levels without a row in training stay tied
+        negative, positive = inside
+        for k in range(len(share)):  # a row of level k against the rows of every level
+            beats = (share[k] > share) + 0.5 * (share[k] == share)
+            won = won + positive[k] * (beats * negative).sum(axis=0)
+        pairs = pairs + positive.sum(axis=0) * negative.sum(axis=0)
+    return np.divide(won, pairs, out=np.full(np.shape(won), np.nan), where=pairs > 0)

@@ -46,7 +46,7 @@ ALONE = {
     "race_ethnicity": METADATA_TOLERANCE,
     "sex": METADATA_TOLERANCE,
 }
-WORDS = {"exam_year": "year of the exam", "age_years": "age", "race_ethnicity": "race or ethnicity",
+WORDS = {"exam_year": "the year of the exam", "age_years": "age", "race_ethnicity": "race or ethnicity",
          "implant": "an implant", "view": "the view"}  # fmt: skip
 AGE_BAND_YEARS = 5
 MAY_BE_BLANK = ("recalled", "age_years", "density", "race_ethnicity", "implant", "site", "device",
@@ -85,33 +85,34 @@ def of_labelled(table: AuditTable) -> dict[str, object]:
     }
 
 
-def _overlap(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _overlap(table: AuditTable, settings: Settings, seed: int) -> Finding:
     return Finding(patient_overlap(table.rows["patient"].to_numpy(), table.rows["split"]))
 
 
-def _duplicates(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _duplicates(table: AuditTable, settings: Settings, seed: int) -> Finding:
     rows = table.rows.iloc[table.images.rows]
     prints = image_fingerprint(table.images.thumbnails)
     return Finding(duplicate_images(prints, rows["patient"].to_numpy(), rows["split"]))
 
 
-def _together(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _together(table: AuditTable, settings: Settings, seed: int) -> Finding:
     names = tuple(name for name in TOGETHER if table.has(name))
     if len(names) < 2:
         raise InputError(f"{names[0]} is the only one of {', '.join(TOGETHER)}; see it alone")
-    return ask(_metadata(table, names), "tolerance", METADATA_TOLERANCE, 0.5, rng)
+    return ask(_metadata(table, names), "tolerance", METADATA_TOLERANCE, 0.5, seed)
 
 
-def _alone(table: AuditTable, settings: Settings, rng: np.random.Generator, name: str) -> Finding:
+def _alone(table: AuditTable, settings: Settings, seed: int, name: str) -> Finding:
     if name == "view" and table.row != table.unit:
         raise InputError(f"a view belongs to an image, and the {table.unit} is the unit here")
     units = table.labelled
     interval = alone_auc(
-        units[LABEL], categories(units, name), units["patient"], rng, units["weight"]
-    )
-    found = ask(_metadata(table, (name,)), "tolerance", ALONE[name], 0.5, rng, interval)
+        units[LABEL], categories(units, name), units["patient"], np.random.default_rng(seed),
+        units["weight"],
+    )  # fmt: skip
+    found = ask(_metadata(table, (name,)), "tolerance", ALONE[name], 0.5, seed, interval)
     told = found.verdict.message.replace(
-        f"{name} alone tell ", f"{WORDS.get(name, name)} alone tells "
+        f"{name} alone tell ", f"{WORDS.get(name, f'the {name}')} alone tells "
     )
     return replace(found, verdict=replace(found.verdict, message=told))
 
@@ -120,22 +121,19 @@ def _metadata(table: AuditTable, names: tuple[str, ...]) -> Callable[..., GuardV
     """The guard on these columns, lacking its tolerance and its generator."""
     units = table.labelled
     frame = pd.DataFrame({name: categories(units, name) for name in names})
-    label = f"{table.label} " if table.label in names else table.label
     return partial(
-        metadata_auc, frame.assign(**{label: units[LABEL]}), label, names,
+        metadata_auc, frame.assign(**{table.label: units[LABEL]}), table.label, names,
         units["patient"].to_numpy(), sample_weight=units["weight"],
     )  # fmt: skip
 
 
-def _by_source(
-    table: AuditTable, settings: Settings, rng: np.random.Generator, name: str
-) -> Finding:
+def _by_source(table: AuditTable, settings: Settings, seed: int, name: str) -> Finding:
     source = categories(table.labelled, name)
     guard = partial(prevalence_by_source, source=source, **of_labelled(table))
-    return ask(guard, "limit", PREVALENCE_FOLD, 1.0, rng)
+    return ask(guard, "limit", PREVALENCE_FOLD, 1.0, seed)
 
 
-def _prevalence(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _prevalence(table: AuditTable, settings: Settings, seed: int) -> Finding:
     if settings.prevalence is None:
         raise InputError("this is no screening set, and no --prevalence was given")
     units = table.labelled
@@ -144,27 +142,30 @@ def _prevalence(table: AuditTable, settings: Settings, rng: np.random.Generator)
     fold = found.verdict.statistic / settings.prevalence
     told = found.verdict.message.replace("the population", settings.population)
     if found.verdict.fired and fold > 1:
-        told = f"{told.rstrip('.')}. The set is enriched {fold:.2g}-fold."
+        folds = f"{fold:,.0f}" if fold >= 10 else f"{fold:.1f}"
+        told = f"{told} The set is enriched {folds}-fold."
     return replace(found, verdict=replace(found.verdict, message=told))
 
 
-def _missing(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _missing(table: AuditTable, settings: Settings, seed: int) -> Finding:
     site = "site" if table.has("site") else None
     guard = partial(missing_by_label, table.labelled, LABEL, MAY_BE_BLANK, site)
     return ask(guard, "limit", LIMIT, 0.0)
 
 
-def _border(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _border(table: AuditTable, settings: Settings, seed: int) -> Finding:
     pictures, inputs, _ = _pictures(table)
-    return ask(partial(border_probe, pictures, **inputs), "tolerance", METADATA_TOLERANCE, 0.5, rng)
+    return ask(
+        partial(border_probe, pictures, **inputs), "tolerance", METADATA_TOLERANCE, 0.5, seed
+    )
 
 
-def _probe(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _probe(table: AuditTable, settings: Settings, seed: int) -> Finding:
     pictures, inputs, rows = _pictures(table)
     step = pictures.shape[1] // _PROBE_SIDE
     small = pictures.reshape(len(pictures), _PROBE_SIDE, step, _PROBE_SIDE, step).mean(axis=(2, 4))
     guard = partial(device_probe, small.reshape(len(small), -1), rows["device"], **inputs)
-    return ask(guard, "tolerance", METADATA_TOLERANCE, 0.5, rng)
+    return ask(guard, "tolerance", METADATA_TOLERANCE, 0.5, seed)
 
 
 def _pictures(table: AuditTable) -> tuple[np.ndarray, dict[str, object], pd.DataFrame]:

@@ -51,14 +51,14 @@ def share_finding(verdict: GuardVerdict, n_effective: float, below: bool = False
     return Finding(verdict, bool(close and not verdict.fired), interval)
 
 
-def _timing(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _timing(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = table.labelled
     units = units[units["exam_date"].notna()]
     verdict = label_timing(units["exam_date"], units["diagnosis_date"], units[LABEL].to_numpy())
     return Finding(verdict)  # a count of facts has no interval
 
 
-def _source(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _source(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = table.labelled
     known = units[units["recalled"].notna()]
     label, weight = known[LABEL].to_numpy(), known["weight"].to_numpy()
@@ -74,14 +74,14 @@ def _source(table: AuditTable, settings: Settings, rng: np.random.Generator) -> 
     return share_finding(verdict, n, below=True)
 
 
-def _follow_up(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _follow_up(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = table.labelled
     label, weight = units[LABEL].to_numpy(), units["weight"].to_numpy()
     verdict = follow_up(label, units["follow_up_days"].to_numpy(), sample_weight=weight)
     return share_finding(verdict, effective_number(weight[~label]))
 
 
-def _early(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _early(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = table.units
     known = units[units["time_years"].notna() & units["event"].notna()]
     event, weight = known["event"].to_numpy(), known["weight"].to_numpy()
@@ -89,14 +89,14 @@ def _early(table: AuditTable, settings: Settings, rng: np.random.Generator) -> F
     return share_finding(verdict, effective_number(weight[event == 1]))
 
 
-def _exclusions(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _exclusions(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = table.units[table.units["included"].notna()].reset_index(drop=True)
     groups = groups_of(table, units)
     if groups.empty:
         raise InputError(f"no column to compare them by ({', '.join(GROUPS_BY)})")
     label = (units[LABEL] == 1).to_numpy() if table.has(LABEL) else np.zeros(len(units), dtype=bool)
     verdict = exclusions(
-        (units["included"] == 1).to_numpy(), label, groups, units["patient"].to_numpy(), rng,
+        (units["included"] == 1).to_numpy(), label, groups, units["patient"].to_numpy(), np.random.default_rng(seed),
         units["weight"].to_numpy(),
     )  # fmt: skip
     return Finding(verdict)

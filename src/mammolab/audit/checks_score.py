@@ -60,37 +60,37 @@ def _arrays(units: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def _score_by_device(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _score_by_device(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = scored(table, "score")
     guard = partial(
         score_by_device, units["score"].to_numpy(), categories(units, "device"), **_arrays(units)
     )
-    return ask(guard, "limit", SCORE_SHIFT_SD, 0.0, rng)
+    return ask(guard, "limit", SCORE_SHIFT_SD, 0.0, seed)
 
 
-def _calibration(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _calibration(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = scored(table, "probability")
     guard = partial(calibration, units["probability"].to_numpy(), **_arrays(units))
-    return ask(guard, "limit", CALIBRATION_FACTOR, 1.0, rng)
+    return ask(guard, "limit", CALIBRATION_FACTOR, 1.0, seed)
 
 
-def _calibration_by(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _calibration_by(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = scored(table, "probability")
     guard = partial(
         calibration_by, units["probability"].to_numpy(), group=categories(units, "device"),
         **_arrays(units),
     )  # fmt: skip
-    return ask(guard, "limit", CALIBRATION_FACTOR, 1.0, rng)
+    return ask(guard, "limit", CALIBRATION_FACTOR, 1.0, seed)
 
 
-def _threshold_by(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _threshold_by(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = scored(table, "score")
     threshold = flagging(units, FLAGGED) if settings.threshold is None else settings.threshold
     guard = partial(
         threshold_by, units["score"].to_numpy(), threshold, group=categories(units, "device"),
         **_arrays(units),
     )  # fmt: skip
-    return ask(guard, "limit", FLAGGED_ODDS_RATIO, 1.0, rng)
+    return ask(guard, "limit", FLAGGED_ODDS_RATIO, 1.0, seed)
 
 
 def flagging(units: pd.DataFrame, share: float) -> float:
@@ -100,25 +100,27 @@ def flagging(units: pd.DataFrame, share: float) -> float:
     return float(rest["score"].iloc[min(at, len(rest) - 1)])
 
 
-def _clustered(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _clustered(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = scored(table, "score")
     guard = partial(clustered_interval, units["score"].to_numpy(), **_arrays(units))
     return ask(guard, "limit", INTERVAL_RATIO, 1.0)
 
 
-def _gap(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _gap(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = scored(table, "score")
     groups = _groups(table, units)
     guard = partial(subgroup_gap, units["score"].to_numpy(), groups=groups, **_arrays(units))
-    return ask(guard, "limit", AUC_GAP, 0.0, rng)
+    return ask(guard, "limit", AUC_GAP, 0.0, seed)
 
 
-def _needed(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _needed(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = scored(table, "score")
     arrays = _arrays(units)
     verdict = cancers_needed(arrays["label"], _groups(table, units), arrays["patient_ids"])
     # Too few to know is no fault found: amber.
-    return Finding(replace(verdict, fired=False), close=verdict.fired)
+    few = "and no number would be enough beside so few elsewhere to see"
+    told = verdict.message.replace("and inf are needed to see", few)
+    return Finding(replace(verdict, fired=False, message=told), close=verdict.fired)
 
 
 def _groups(table: AuditTable, units: pd.DataFrame) -> pd.DataFrame:
@@ -128,7 +130,7 @@ def _groups(table: AuditTable, units: pd.DataFrame) -> pd.DataFrame:
     return groups
 
 
-def _disclosed(table: AuditTable, settings: Settings, rng: np.random.Generator) -> Finding:
+def _disclosed(table: AuditTable, settings: Settings, seed: int) -> Finding:
     told = settings.disclosure or {}
     verdict = disclosed_selection(*(told.get(name) for name in DISCLOSED))
     if all(name in told for name in DISCLOSED):

@@ -60,6 +60,7 @@ KNOWN: tuple[Column, ...] = (
 BY_NAME = {column.name: column for column in KNOWN}
 ALIASES = {alias: column.name for column in KNOWN for alias in column.aliases}
 LABEL = "cancer"
+NAMES_OF_LABEL = (LABEL, *BY_NAME[LABEL].aliases)
 
 
 def renamed(table: RawTable, label: str | None, score: str | None) -> RawTable:

@@ -91,7 +91,7 @@ def audit(
     table = _read(request, progress)
     prevalence, population = request.prevalence, "the population"
     if prevalence is None and table.screening:
-        prevalence, population = SCREENING_PREVALENCE, "a screening programme"
+        prevalence, population = SCREENING_PREVALENCE / table.per_exam, "a screening programme"
     settings = Settings(prevalence, population, request.threshold, disclosure, request.seed)
     long = progress if table.n_rows > MANY_ROWS or table.images is not None else None
     results = run_checks(table, settings, CHECKS, long)

@@ -38,7 +38,7 @@ def alone_figure(results: Sequence[Result], label: str) -> Figure:
         colour = LEVEL_COLOURS[one.level]
         if np.isfinite([one.low, one.high]).all():
             ax.hlines(row, one.low, one.high, color=colour, lw=1.6)
-        ax.plot(one.statistic, row, LEVEL_MARKS[one.level], color=colour, ms=5.5, mec="white")
+        ax.plot(one.statistic, row, LEVEL_MARKS[one.level], color=colour, ms=5.5, mew=0.4)
         ax.vlines(one.limit, row - 0.32, row + 0.32, color=COLOURS["ink"], lw=1.2)
         interval = f"{one.statistic:.2f}"
         if np.isfinite([one.low, one.high]).all():

@@ -87,7 +87,7 @@ def read_folder(
         rows, notes,
         files=((Path(folder).resolve().name, digest.hexdigest()),),
         layout="folder", title="a folder of images", row="image", unit="image",
-        label=positive or "label", screening=False, cautions=(), images=images,
+        label=f"the label {positive}" if positive else "the label", screening=False, cautions=(), images=images,
     )  # fmt: skip
 
 

@@ -33,7 +33,8 @@ class Layout:
     title : what it is called.
     signature : columns that tell it; in CBIS-DDSM after its two spellings are made one.
     row, unit : what a row is, and what the checks count (rows of one unit are taken together).
-    label : what the positives have.
+    label : what the positives have; "" where `read` says.
+    per_exam : units that make an exam, which the population's prevalence is given for.
     screening : whether the audit holds its prevalence against a screening programme.
     cautions : what the owners' tables are known for, true of every copy.
     read : cells and the label asked for -> cells under the audit's names, and notes.
@@ -45,6 +46,7 @@ class Layout:
     unit: str
     label: str
     screening: bool
+    per_exam: int
     cautions: tuple[str, ...]
     read: Callable[[RawTable, str | None], tuple[pd.DataFrame, list[str]]]
 
@@ -54,7 +56,8 @@ def _rsna(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
     _no_label(label)
     read = {
         "patient_id": cells["patient_id"],
-        "exam_id": cells["patient_id"],  # one exam a woman; the table has no date
+        # One exam a woman; label, BIRADS and biopsy are told by breast.
+        "exam_id": cells["patient_id"] + "_" + cells["laterality"],
         "image_id": cells["image_id"],
         "site": cells["site_id"],
         "device": cells["machine_id"],
@@ -136,6 +139,12 @@ def _cmmd(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
     return pd.DataFrame(read), ["D1 and D2, the collection's two parts, were taken for sites."]
 
 
+def finding_in_words(label: str | None) -> str:
+    """What the positives of the layout nih have."""
+    any_one = label is None or label.lower() == "any"
+    return "a finding" if any_one else label.replace("_", " ").lower()
+
+
 def _nih(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
     cells = table.cells
     labels = cells["Finding Labels"].str.split("|", regex=False)
@@ -190,7 +199,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "rsna": Layout(
         "RSNA screening mammography 2022",
         frozenset({"site_id", "patient_id", "image_id", "laterality", "view", "machine_id"}),
-        "image", "woman", "cancer", True,
+        "image", "breast", "cancer", True, 2,
         (
             "No date and no follow-up: cancers between rounds cannot be told from others.",
             "BIRADS 0 means recalled, 1 negative, 2 benign, blank unknown.",
@@ -201,7 +210,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "cbis": Layout(
         "CBIS-DDSM case descriptions",
         frozenset({"patient_id", "breast_density", "side", "view", "assessment", "pathology"}),
-        "lesion in a view", "woman", "cancer", True,
+        "lesion in a view", "woman", "cancer", True, 1,
         (
             "Digitised film; lesions only, no healthy woman.",
             "A woman may be in the files of masses and of calcifications: give all four at once.",
@@ -211,7 +220,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "cmmd": Layout(
         "CMMD clinical data",
         frozenset({"ID1", "LeftRight", "Age", "abnormality", "classification"}),
-        "breast", "woman", "cancer", True,
+        "breast", "woman", "cancer", True, 1,
         (
             "Biopsied breasts only; images of other breasts have no row: unlabelled, not healthy.",
         ),
@@ -220,14 +229,14 @@ LAYOUTS: Mapping[str, Layout] = {
     "nih": Layout(
         "NIH ChestX-ray14",
         frozenset({"Image Index", "Finding Labels", "Patient ID", "Patient Age", "View Position"}),
-        "image", "image", "finding", False,
+        "image", "image", "", False, 1,
         ("Labels were mined from reports; 'No Finding' is no verified normal.",),
         _nih,
     ),
     "nyu": Layout(
         "NYU reader study",
         frozenset({"case_ID", "side", "label"}),
-        "breast", "exam", "cancer", True,
+        "breast", "exam", "cancer", True, 1,
         ("Breasts of one exam are taken together; an exam is taken for a woman.",),
         _nyu,
     ),

@@ -101,7 +101,7 @@ def content(table: AuditTable, settings: Settings, results: Sequence[Result]) ->
         ],
         "groups": groups,
         "figure": bool(drawn(results)),
-        "skipped": [[one.question, one.sentence] for one in results if one.level == "skipped"],
+        "skipped": _skipped(results),
         "notes": [*table.notes, *_images(table), *table.cautions, *_unused(table)],
         "colours": COLOURS_IN_WORDS,
         "provenance": _provenance(table, settings),
@@ -114,7 +114,7 @@ def opening(table: AuditTable) -> str:
     if table.rows.empty:
         return f"{table.title[0].upper()}{table.title[1:]}: {rows}."
     n_units, n_patients = len(table.units), table.rows["patient"].nunique()
-    said = f"{table.title[0].upper()}{table.title[1:]}: {rows} (one a {table.row})"
+    said = f"{table.title[0].upper()}{table.title[1:]}: {rows} ({an(table.row)} each)"
     if table.unit != table.row:
         said += f", {n_units:,} {plural(table.unit)}"
     if table.unit != "woman":
@@ -145,16 +145,35 @@ def number_text(value: float) -> str:
 
 
 def _check(one: Result) -> dict:
-    sentence = one.sentence
-    if np.isfinite([one.low, one.high]).all():
-        sentence += f" 95% interval {one.low:.2f} to {one.high:.2f}."
+    known = np.isfinite([one.low, one.high]).all()
     return {
         "level": one.level,
         "question": one.question,
-        "sentence": sentence,
+        "sentence": one.sentence,
+        "interval": f"{number_text(one.low)}–{number_text(one.high)}" if known else "",
         "number": number_text(one.statistic),
         "limit": number_text(one.limit),
     }
+
+
+def an(unit: str) -> str:
+    """A unit with its article.
+
+    Examples
+    --------
+    >>> an("exam"), an("lesion in a view")
+    ('an exam', 'a lesion in a view')
+    """
+    return f"an {unit}" if unit[0] in "aeiou" else f"a {unit}"
+
+
+def _skipped(results: Sequence[Result]) -> list[list[str]]:
+    """Each reason with the questions it leaves open."""
+    by_reason: dict[str, list[str]] = {}
+    for one in results:
+        if one.level == "skipped":
+            by_reason.setdefault(one.sentence, []).append(one.question)
+    return [[reason, " ".join(questions)] for reason, questions in by_reason.items()]
 
 
 def _images(table: AuditTable) -> list[str]:
@@ -180,7 +199,7 @@ def _unused(table: AuditTable) -> list[str]:
 
 
 def _provenance(table: AuditTable, settings: Settings) -> str:
-    files = "; ".join(f"{name}, SHA-256 {digest[:16]}..." for name, digest in table.files)
+    files = "; ".join(f"{name}, SHA-256 {digest[:16]}…" for name, digest in table.files)
     return (
         f"{files}. Layout {table.layout}. Seed {settings.seed}. All numbers: audit.json, audit.csv."
     )

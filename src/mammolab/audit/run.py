@@ -63,7 +63,7 @@ class Check:
     name : as in audit.json.
     question : as the report asks it.
     needs : columns; "a|b" means either; "images" means the images.
-    run : (table, settings, generator) -> Finding; an InputError becomes the reason to skip.
+    run : (table, settings, seed) -> Finding; an InputError becomes the reason to skip.
     both_classes : whether it compares positives with negatives.
     group : heading under which the report lists it.
     """
@@ -71,7 +71,7 @@ class Check:
     name: str
     question: str
     needs: tuple[str, ...]
-    run: Callable[[AuditTable, Settings, np.random.Generator], Finding]
+    run: Callable[[AuditTable, Settings, int], Finding]
     both_classes: bool
     group: str
 
@@ -114,9 +114,10 @@ def run_checks(
             continue
         if progress is not None:
             progress(f"{k + 1} of {len(checks)}: {check.question}")
-        rng = np.random.default_rng([settings.seed, crc32(check.name.encode())])
+        stream = np.random.default_rng([settings.seed, crc32(check.name.encode())])
         try:
-            results.append(_judged(check, check.run(table, settings, rng), table))
+            finding = check.run(table, settings, int(stream.integers(2**32)))
+            results.append(_judged(check, finding, table))
         except InputError as error:
             sentence = f"Not judged: {_lower_first(str(error).rstrip('.'))}."
             results.append(Result(check.name, check.group, check.question, "skipped", sentence))
@@ -153,7 +154,7 @@ def ask(
     parameter: str,
     limit: float,
     nothing: float,
-    rng: np.random.Generator | None = None,
+    seed: int | None = None,
     interval: Estimate | None = None,
 ) -> Finding:
     """Ask a guard, and if it is quiet ask it again at half of its tolerance.
@@ -161,17 +162,16 @@ def ask(
     Parameters
     ----------
     guard : callable
-        With all its inputs bound but its limit, and the generator if it takes one.
+        With all its inputs bound but its limit and, if it takes one, its generator.
     parameter : str
         What the guard calls its limit.
     limit, nothing : float
         The limit, and the statistic where nothing is wrong.
-    rng : numpy Generator, optional
-        Both questions draw the same numbers.
+    seed : int, optional
+        Of the generator, where the guard takes one; both questions draw the same numbers.
     interval : Estimate, optional
         Of the statistic, to be shown.
     """
-    seed = None if rng is None else int(rng.integers(2**32))
 
     def at(tolerance: float) -> GuardVerdict:
         draws = {} if seed is None else {"rng": np.random.default_rng(seed)}
@@ -216,13 +216,12 @@ def plural(unit: str) -> str:
 def in_words_of(table: AuditTable, sentence: str) -> str:
     """A guard's sentence, which speaks of exams and cancer, in the words of the table.
 
-    Examples
-    --------
-    On chest X-rays "12 exams have cancer" becomes "12 images have finding".
+    On chest X-rays "12 exams have cancer" becomes "12 images have a finding".
     """
     words = {"exams": plural(table.unit), "exam": table.unit}
     if table.label != "cancer":
         words |= {"cancers": "positives", "cancer": table.label}
+        words |= {"women": "patients", "woman": "patient"}
     pattern = r"(?<!_)\b(" + "|".join(words) + r")\b(?!_)"
     return re.sub(pattern, lambda found: words[found[0]], sentence)
 

@@ -37,6 +37,7 @@ class AuditTable:
     row, unit : what a row is, and what the checks count.
     label : what the positives have, such as "cancer".
     screening : whether the set is held against a screening programme.
+    per_exam : units that make an exam.
     notes, cautions : what was decided in reading, and what the layout is known for.
     images : of the rows, where they were given.
     n_rows : of the file(s), before rows of weight 0 were left out.
@@ -54,6 +55,7 @@ class AuditTable:
     cautions: tuple[str, ...]
     n_rows: int
     unused: tuple[str, ...] = ()
+    per_exam: int = 1
     images: Images | None = field(default=None)
 
     @cached_property
@@ -138,7 +140,8 @@ def read_tables(
         title=known.title if known else "a table of one's own",
         row=known.row if known else _own_unit(rows)[0],
         unit=known.unit if known else _own_unit(rows)[1],
-        label=known.label if known else "cancer",
+        label=_label_in_words(name, label),
+        per_exam=known.per_exam if known else 1,
         screening=known.screening if known else True,
         cautions=known.cautions if known else (),
         unused=unused,
@@ -204,6 +207,12 @@ def _published(table: RawTable, name: str, label: str | None, score: str | None)
         if name == "nyu":
             cells["probability"] = table.cells[score]  # every column there is a probability
     return columns.typed(replace(table, cells=cells.fillna(""))), notes, []
+
+
+def _label_in_words(layout: str, label: str | None) -> str:
+    if layout == "nih":
+        return layouts.finding_in_words(label)
+    return "cancer" if label in (None, *columns.NAMES_OF_LABEL) else f"the label {label}"
 
 
 def _own_unit(rows: pd.DataFrame) -> tuple[str, str]:
