@@ -12,7 +12,7 @@ import pandas as pd
 from mammolab.audit.alone import alone_auc
 from mammolab.audit.columns import LABEL
 from mammolab.audit.missing import LIMIT, missing_by_label
-from mammolab.audit.run import Check, Finding, Settings, ask
+from mammolab.audit.run import HALFWAY, Check, Finding, Settings, ask
 from mammolab.audit.table import AuditTable
 from mammolab.errors import InputError
 from mammolab.pitfalls.guards import (
@@ -138,13 +138,14 @@ def _prevalence(table: AuditTable, settings: Settings, seed: int) -> Finding:
         raise InputError("this is no screening set, and no --prevalence was given")
     units = table.labelled
     guard = partial(prevalence_guard, units[LABEL], settings.prevalence, units["weight"])
-    found = ask(guard, "ratio", PREVALENCE_RATIO, 1.0)
-    fold = found.verdict.statistic / settings.prevalence
-    told = found.verdict.message.replace("the population", settings.population)
-    if found.verdict.fired and fold > 1:
+    verdict = guard(ratio=PREVALENCE_RATIO)
+    fold = verdict.statistic / settings.prevalence
+    told = verdict.message.replace("the population", settings.population)
+    if verdict.fired and fold > 1:
         folds = f"{fold:,.0f}" if fold >= 10 else f"{fold:.1f}"
         told = f"{told} The set is enriched {folds}-fold."
-    return replace(found, verdict=replace(found.verdict, message=told))
+    close = not verdict.fired and guard(ratio=1 + HALFWAY * (PREVALENCE_RATIO - 1)).fired
+    return Finding(replace(verdict, message=told), bool(close))
 
 
 def _missing(table: AuditTable, settings: Settings, seed: int) -> Finding:

@@ -44,8 +44,9 @@ def missing_by_label(
     Returns
     -------
     GuardVerdict
-        statistic: the largest absolute difference of the shares known; fires above the limit, where the difference is also surely not 0 (Agresti and Caffo's interval over patients,
-        Bonferroni over all columns and sites).
+        statistic: the largest absolute difference of the shares known. Fires above the limit, where
+        the difference is also surely not 0 (Agresti and Caffo's interval over patients, Bonferroni
+        over all columns and sites).
 
     Raises
     ------

@@ -45,7 +45,7 @@ class Finding:
     """What a check found before it gets a colour.
 
     verdict : of the guard.
-    close : quiet, but surely beyond half of its tolerance, or too few to know.
+    close : quiet, but beyond half of its tolerance and not by chance; or too few to know.
     interval : of the statistic, where there is one.
     told : False where the question could not be answered since something was not disclosed.
     """
@@ -162,7 +162,8 @@ def ask(
     Parameters
     ----------
     guard : callable
-        With all its inputs bound but its limit and, if it takes one, its generator.
+        With all its inputs bound but its limit and, if it takes one, its generator; it fires above
+        the limit, never below.
     parameter : str
         What the guard calls its limit.
     limit, nothing : float
@@ -178,9 +179,11 @@ def ask(
         return guard(**{parameter: tolerance}, **draws)
 
     verdict = at(limit)
-    if verdict.fired or not at(nothing + HALFWAY * (limit - nothing)).fired:
+    half = nothing + HALFWAY * (limit - nothing)
+    # No guard fires short of its limit, so that most need not be asked twice.
+    if verdict.fired or verdict.statistic <= half or not at(half).fired:
         return Finding(verdict, False, interval)
-    told = f"{verdict.message.rstrip('.')}; surely over half of the way to it."
+    told = f"{verdict.message.rstrip('.')}; over half of the way to it, and not by chance."
     return Finding(replace(verdict, message=told), True, interval)
 
 
