@@ -163,6 +163,10 @@ class TestBadInput:
             (lambda t: t.rename(columns={"device": "devices"}), "devices, which looks like device"),
             (lambda t: t.rename(columns=lambda name: f"x{name[::-1]}"), "no column that an audit"),
             (lambda t: t.assign(score="inf"), "score is infinite"),
+            (
+                lambda t: t.assign(exam_id=t.groupby("patient_id").cumcount() + 1),
+                "values of column exam_id belong to more than one patient_id, such as 1",
+            ),
         ],
     )
     def test_one_sentence(self, make_cohort, write, tmp_path, spoil, match):
@@ -283,6 +287,17 @@ class TestImages:
             images_of(rows, folder)
         with pytest.raises(InputError, match="needs a column image_file"):
             images_of(rows[["cancer"]], folder)
+
+    def test_dicom(self, cohort, write, tmp_path, write_mammogram):
+        rng = np.random.default_rng(0)
+        for exam in cohort["exam_id"][:6]:
+            write_mammogram(tmp_path / "dcm" / f"{exam}.dcm",
+                            rng.integers(0, 4000, (80, 60)).astype(np.uint16))  # fmt: skip
+        write_mammogram(tmp_path / "dcm" / f"{cohort['exam_id'][6]}.dcm", Modality="RG")
+        rows = read_tables([write(cohort.drop(columns="image_file"))]).rows
+        images = images_of(rows, tmp_path / "dcm")
+        assert images.thumbnails.shape == (6, 64, 64)
+        assert images.unreadable == ((f"{cohort['exam_id'][6]}.dcm", "modality: RG, not MG"),)
 
     @pytest.mark.parametrize("mode", ["L", "RGBA", "I;16", "1", "P"])
     def test_every_kind_of_picture_becomes_a_thumbnail(self, tmp_path, mode):

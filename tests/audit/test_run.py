@@ -192,6 +192,7 @@ def test_skipped_checks_name_what_they_lack(make_cohort, write):
     assert found["alone_density"].sentence == "The table lacks density (blank throughout)."
     assert found["device_probe"].sentence == "The table lacks device and images (--images)."
     assert found["disclosure"].sentence == "The table lacks score or probability."
+    assert found["label_source"].sentence == "The table lacks recalled (or birads)."
     assert "site is the only one" in found["metadata_together"].sentence
     assert found["prevalence"].level != "skipped"
 

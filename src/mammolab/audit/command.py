@@ -165,8 +165,8 @@ def facts(
 
 
 def summary(table: AuditTable, results: Sequence[Result]) -> list[str]:
-    """A few lines for the terminal: every red and amber, and a count of the rest."""
-    lines = [opening(table)]
+    """A few lines for the terminal: how it was read, every red and amber, a count of the rest."""
+    lines = [opening(table), *table.notes]
     for level in ("red", "amber"):
         lines += [f"{level:6s}{one.sentence}" for one in results if one.level == level]
     counted = ", ".join(f"{sum(one.level == level for one in results)} {level}" for level in LEVELS)

@@ -131,16 +131,18 @@ def opening(table: AuditTable) -> str:
 
 
 def number_text(value: float) -> str:
-    """A number to three digits that matter.
+    """A number as the report shows it: counts whole, shares to three decimals, else three digits.
 
     Examples
     --------
-    >>> number_text(0.77512), number_text(1317.0), number_text(float("nan"))
-    ('0.775', '1,317', '–')
+    >>> number_text(0.77512), number_text(1.834), number_text(1317.0), number_text(float("nan"))
+    ('0.775', '1.83', '1,317', '–')
     """
     if not np.isfinite(value):
         return "–"
-    text = f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.3g}"
+    if value == round(value) or abs(value) >= 1000:
+        return f"{value:,.0f}".replace("-", "−")
+    text = f"{value:.3f}" if abs(value) < 1 else f"{value:.3g}"
     return text.replace("-", "−")
 
 

@@ -15,6 +15,9 @@ from mammolab.errors import InputError
 from mammolab.evaluate.checks import Estimate
 from mammolab.pitfalls.verdict import GuardVerdict
 
+# What a column can be read from, where it is not there itself.
+OTHERWISE = {"recalled": "recalled (or birads)", "exam_year": "exam_year (or exam_date)",
+             "images": "images (--images)"}  # fmt: skip
 LEVELS = ("red", "amber", "green", "skipped")
 # A check is amber where its guard, asked again at half of its tolerance, fires (assumption), or
 # where fewer patients of the smaller class than this stand behind it: silence then says little.
@@ -131,14 +134,10 @@ def why_skipped(table: AuditTable, check: Check) -> str:
     absent = []
     for need in check.needs:
         one_of = need.split("|")
-        there = table.images is not None and len(table.images.rows) > 0 if need == "images" else any(
-            table.has(name) for name in one_of
-        )  # fmt: skip
-        if not there:
+        if not any(table.has(name) for name in one_of):
             blank = [name for name in one_of if name in table.rows]
-            absent.append(f"{' or '.join(one_of)}{' (blank throughout)' if blank else ''}")
-    if "images" in absent:
-        absent[absent.index("images")] = "images (--images)"
+            names = " or ".join(OTHERWISE.get(name, name) for name in one_of)
+            absent.append(f"{names}{' (blank throughout)' if blank else ''}")
     if absent:
         return f"The table lacks {' and '.join(absent)}."
     if check.both_classes:

@@ -87,7 +87,9 @@ class AuditTable:
         return "synthetic" in self.rows and bool((self.rows["synthetic"] == 1).any())
 
     def has(self, name: str) -> bool:
-        """Whether a column is there with at least one known value."""
+        """Whether a column is there with at least one known value; "images": whether they are."""
+        if name == "images":
+            return self.images is not None and len(self.images.rows) > 0
         return name in self.rows and bool(self.rows[name].notna().any())
 
 
@@ -224,6 +226,7 @@ def _own_unit(rows: pd.DataFrame) -> tuple[str, str]:
 def finished(rows: pd.DataFrame, notes: list[str], **known) -> AuditTable:
     """Add patient and weight, leave out what was not sampled, and say so."""
     n_rows = len(rows)
+    _check_exam_ids(rows, known["files"][0][0])
     source = columns.first_present(rows, PATIENT_FROM)
     if source:
         blank = rows[source].isna()
@@ -258,6 +261,19 @@ def finished(rows: pd.DataFrame, notes: list[str], **known) -> AuditTable:
                 "leave them out."
             )
     return AuditTable(rows=rows, notes=tuple(notes), n_rows=n_rows, **known)
+
+
+def _check_exam_ids(rows: pd.DataFrame, name: str) -> None:
+    """Stop when an exam has two patients: its rows would be taken together."""
+    if "exam_id" not in rows or "patient_id" not in rows:
+        return
+    pairs = rows[["exam_id", "patient_id"]].dropna().drop_duplicates()
+    twice = pairs.loc[pairs["exam_id"].duplicated(), "exam_id"].unique()
+    if len(twice):
+        raise InputError(
+            f"{name}: {len(twice):,} values of column exam_id belong to more than one patient_id, "
+            f"such as {twice[0]}; valid: ids that are unique over the whole table"
+        )
 
 
 def _raw(path: Path) -> RawTable:
