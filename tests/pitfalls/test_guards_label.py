@@ -46,6 +46,15 @@ class TestLabelTiming:
         assert label_timing(self.exam, diagnosis, [1] * 5).fired
         assert not label_timing(self.exam, diagnosis, [1] * 5, horizon_days=730).fired
 
+    def test_one_mistyped_date_of_forty_is_no_alarm(self):
+        exam = pd.to_datetime(["2012-01-01"] * 40)
+        diagnosis = exam + pd.Timedelta(days=20)
+        label = flags(40, 39)
+        verdict = label_timing(exam, diagnosis, label)
+        assert verdict.statistic == pytest.approx(1 / 40)
+        assert not verdict.fired
+        assert label_timing(exam, diagnosis, flags(40, 37)).fired
+
     def test_text_dates_and_row_order(self):
         exam, diagnosis = ["2012-01-01", "2012-03-01", "2012-04-01"], ["2012-02-01", None, ""]
         first = label_timing(exam, [*diagnosis[:2], None], [1, 1, 0])

@@ -69,7 +69,7 @@ class TestPrevalenceBySource:
         assert not verdict.fired
         as_if = prevalence_by_source(label, source, np.arange(3000).astype(str), generator())
         assert as_if.statistic == verdict.statistic
-        assert "p = 0.002" in as_if.message
+        assert "p = 0.001" in as_if.message
 
     def test_a_source_without_cancer_has_a_number(self):
         label = np.arange(400) < 40

@@ -105,3 +105,12 @@ def check_groups(groups: pd.DataFrame, n_rows: int) -> dict[str, NDArray]:
         columns = ", ".join(map(str, groups.columns)) or "none"
         raise InputError(f"No column of groups has two levels; the columns: {columns}.")
     return by_name
+
+
+def indicators(by_name: dict[str, NDArray]) -> tuple[NDArray[np.bool_], list[str]]:
+    """One column a level of each grouping, shape (n, k), and their names "column=level"."""
+    cells = [(name, level) for name, levels in by_name.items() for level in np.unique(levels)]
+    return (
+        np.column_stack([by_name[name] == level for name, level in cells]),
+        [f"{name}={level}" for name, level in cells],
+    )

@@ -16,8 +16,8 @@ from mammolab.evaluate.checks import (
     check_weight,
     effective_number,
 )
-from mammolab.pitfalls._exams import check_exams, check_groups, told
-from mammolab.pitfalls._permutation import LEVEL, group_contrasts, most_telling
+from mammolab.pitfalls._contrasts import LEVEL, group_contrasts, judged_groups, most_telling
+from mammolab.pitfalls._exams import check_exams, check_groups, indicators, told
 from mammolab.pitfalls.verdict import GuardVerdict
 
 # Share of cancers whose label and dates contradict each other; some dates are mistyped
@@ -31,7 +31,7 @@ MISSED_LIMIT = 0.05
 UNFOLLOWED_LIMIT = 0.05
 # Share of events that a set which left out the first year may still hold, by mistyped dates and
 # late reports (assumption); of a constant risk over five years the first would hold a fifth.
-EARLY_LIMIT = 0.10
+EARLY_LIMIT = 0.05
 # Difference in the share left out between a group and everyone else (assumption).
 EXCLUSION_GAP = 0.10
 
@@ -57,7 +57,8 @@ def label_timing(
     -------
     GuardVerdict
         statistic: among exams that label or dates call a cancer, the share on which they disagree;
-        limit: 1%. A count of facts, not a test.
+        limit: 1%. Fires above it, if so many have a binomial probability under .05 where 1% of
+        dates are mistyped.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def label_timing(
     before, late = label & (days < 0), label & (days > horizon_days)
     undated, unlabelled = label & np.isnan(days), within & ~label
     share = float((label != within).sum() / named.sum())
-    fired = share > TIMING_LIMIT
+    fired = share > TIMING_LIMIT and _as_many(share, named.sum(), TIMING_LIMIT) < LEVEL
     message = (
         f"Label and dates disagree on {100 * share:.1f}% of {int(named.sum())} cancers (limit "
         f"{100 * TIMING_LIMIT:g}%): {int(before.sum())} diagnosed before the exam, "
@@ -221,8 +222,8 @@ def early_cancers(
     Returns
     -------
     GuardVerdict
-        statistic: share of cancers diagnosed in the first years; limit: 10%. Fires above it, if
-        so many have a binomial probability under .05 where 10% are early.
+        statistic: share of cancers diagnosed in the first years; limit: 5%. Fires above it, if so
+        many have a binomial probability under .05 where 5% are early.
 
     Raises
     ------
@@ -245,8 +246,8 @@ def early_cancers(
     share = float(weight @ (time_years[cancer] < first_years) / weight.sum())
     fired = share > EARLY_LIMIT and _as_many(share, n_effective, EARLY_LIMIT) < LEVEL
     message = (
-        f"Of the cancers {100 * share:.1f}% were diagnosed within {first_years:g} years of the "
-        f"exam (limit {100 * EARLY_LIMIT:g}%)"
+        f"Of the cancers {100 * share:.1f}% were diagnosed within {first_years:g} "
+        f"{'year' if first_years == 1 else 'years'} of the exam (limit {100 * EARLY_LIMIT:g}%)"
         + (": report the risk of later ones apart, for these were there to be seen." * fired or ".")
     )
     return GuardVerdict("early_cancers", share, EARLY_LIMIT, fired, message)
@@ -273,20 +274,21 @@ def exclusions(
         missing value is a category too.
     patient_ids : array-like of str, shape (n,)
     rng : numpy Generator
-        Permutes patients within the label.
+        Draws patients.
     sample_weight : array-like of float, shape (n,), optional
 
     Returns
     -------
     GuardVerdict
         statistic: how many more (in shares) of the group that differs most are left out than of
-        everyone else with the same label; limit: .10. Fires above it if the permutation (max-T over
-        all groups) gives p < .05; that a group was kept more often fires it as the rest's loss.
+        everyone else with the same label; limit: .10. Fires above it if p < .05 (max-T over all
+        groups, patient bootstrap); that a group was kept more often fires it as the rest's loss.
 
     Raises
     ------
     InputError
-        If all exams or none are included, or no column of groups has two levels.
+        If all exams or none are included, no column of groups has two levels, or no group and its
+        rest have 20 patients each.
     """
     included = _flag(included, "included")
     exams = check_exams(label, patient_ids, sample_weight, both_classes=False)
@@ -297,22 +299,25 @@ def exclusions(
         )
     if included.all() or not included.any():
         raise InputError(f"{int(included.sum())} of {len(included)} exams are included: no choice.")
-    cells = [
-        (f"{name}={level}", levels == level)
-        for name, levels in check_groups(groups, len(included)).items()
-        for level in np.unique(levels)
-    ]
-    names = [name for name, _ in cells]
-    indicators = np.column_stack([rows for _, rows in cells])
+    groups_of, names = indicators(check_groups(groups, len(included)))
+    groups_of, names = judged_groups(groups_of, names, exams.patient, "group")
     left_out = (~included).astype(float)
     stratum = exams.label.astype(np.intp)
     # Centred at fixed label, so that a group with more cancers does not look better kept.
     totals = np.bincount(stratum, exams.weight)
     means = np.bincount(stratum, exams.weight * left_out) / np.where(totals > 0, totals, 1)
+    centred = left_out - means[stratum]
+    spread = np.sqrt(np.average(centred**2, weights=exams.weight))
     found = group_contrasts(
-        left_out - means[stratum], indicators, exams.patient, exams.weight, stratum, rng
+        centred,
+        groups_of,
+        exams.patient,
+        exams.weight,
+        rng,
+        null_spread=spread,
+        null_unit=exams.patient,
     )
-    gap = found.inside - found.rest
+    gap = found.gap
     at = most_telling(np.abs(gap), found.p_adjusted)
     statistic = float(abs(gap[at]))
     fired = bool(statistic > EXCLUSION_GAP and found.p_adjusted[at] < LEVEL)

@@ -6,16 +6,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import quad
+from scipy.special import logit
 from scipy.stats import norm
 
 from mammolab.errors import InputError
 from mammolab.evaluate.checks import check_probabilities, check_scores
 from mammolab.evaluate.delong import auc_covariance
-from mammolab.evaluate.gaps import auc_gaps, calibration_gaps, share_gaps
-from mammolab.evaluate.reliability import expected_over_observed_estimate
-from mammolab.evaluate.resampling import PatientBootstrap
-from mammolab.pitfalls._exams import check_exams, check_groups, told
-from mammolab.pitfalls._permutation import LEVEL, most_telling
+from mammolab.evaluate.gaps import auc_gaps, calibration_gaps
+from mammolab.evaluate.resampling import sum_replicates
+from mammolab.pitfalls._contrasts import (
+    LEVEL,
+    draw_bootstrap,
+    group_contrasts,
+    judged_groups,
+    most_telling,
+)
+from mammolab.pitfalls._exams import check_exams, check_groups, indicators, told
 from mammolab.pitfalls.verdict import GuardVerdict
 
 # Cancers predicted over cancers observed, or the other way round. A product in use was 32% below
@@ -28,7 +34,6 @@ FLAGGED_ODDS_RATIO = 1.5
 INTERVAL_RATIO = 1.1
 AUC_GAP = 0.05  # of a group below everyone else (assumption)
 MINIMUM_CANCERS = 10  # below, a ratio of cancers says nothing (assumption, as in evaluate.gaps)
-N_REPLICATES = 999
 
 
 def calibration(
@@ -59,7 +64,8 @@ def calibration(
     -------
     GuardVerdict
         statistic: the factor between cancers predicted and observed, above 1 either way. Fires
-        above the limit if the 95% interval of the patient bootstrap leaves out 1.
+        above the limit if p < .05 that so few or many came by chance (score test, its spread from
+        the patient bootstrap).
 
     Raises
     ------
@@ -67,18 +73,26 @@ def calibration(
         If there are fewer than 10 exams with cancer, or none without.
     """
     exams = check_exams(label, patient_ids, sample_weight)
-    _enough_cancers(exams.label)
+    if exams.label.sum() < MINIMUM_CANCERS:
+        raise InputError(
+            f"{exams.label.sum()} exams with cancer are too few: calibration needs "
+            f"{MINIMUM_CANCERS}."
+        )
     with told():
         probability, _, _ = check_probabilities(probability, exams.label, exams.weight)
-        bootstrap = _bootstrap(exams.patient, rng)
-        ratio = expected_over_observed_estimate(
-            probability, exams.label, exams.patient, exams.weight, bootstrap
-        )
-    factor = max(ratio.value, 1 / ratio.value) if ratio.value else np.inf
-    fired = bool(factor > limit and not ratio.low <= 1 <= ratio.high)
+    promised, came = exams.weight @ probability, exams.weight @ exams.label
+    ratio = float(promised / came)
+    difference = exams.weight * (exams.label - probability)
+    bootstrap = draw_bootstrap(exams.patient, rng)
+    error = sum_replicates(difference, exams.patient, bootstrap).std(ddof=1)
+    # The spread where the promise holds: of as many cancers as were promised, not as came.
+    z = (came - promised) / (error * np.sqrt(ratio)) if ratio else np.inf
+    p_value = float(2 * norm.sf(abs(z)))
+    factor = max(ratio, 1 / ratio) if ratio else np.inf
+    fired = bool(factor > limit and p_value < LEVEL)
     message = (
-        f"Probabilities promise {ratio.value:.2g} times the cancers that came (95% interval "
-        f"{ratio.low:.2g} to {ratio.high:.2g}, limit a factor of {limit:g})"
+        f"Probabilities promise {ratio:.2g} times the cancers that came (limit a factor of "
+        f"{limit:g}, p = {p_value:.2g})"
         + (": recalibrate at the real incidence." if fired else ".")
     )
     return GuardVerdict("calibration", float(factor), limit, fired, message)
@@ -127,7 +141,7 @@ def calibration_by(
             _one_grouping(group, len(probability)),
             exams.patient,
             exams.weight,
-            _bootstrap(exams.patient, rng),
+            draw_bootstrap(exams.patient, rng),
         )
     judged = _judged(table, "20 patients and 10 cancers")
     factor = np.exp(judged["gap"].abs().to_numpy())
@@ -175,7 +189,7 @@ def threshold_by(
     Raises
     ------
     InputError
-        If no group and its rest have 20 healthy patients, 5 of them flagged and 5 not.
+        If no group and its rest have 20 healthy patients each, or all or none are flagged.
 
     References
     ----------
@@ -187,25 +201,35 @@ def threshold_by(
         score, _, _ = check_scores(score, exams.label, exams.weight)
         if np.isnan(threshold):
             raise InputError("threshold is NaN: name the score from which exams are flagged.")
-        table = share_gaps(
-            "flagged",
-            score >= threshold,
-            ~exams.label,
-            _one_grouping(group, len(score)),
-            exams.patient,
-            exams.weight,
-            _bootstrap(exams.patient, rng),
+    flagged = (score >= threshold)[~exams.label].astype(float)
+    if flagged.all() or not flagged.any():
+        raise InputError(
+            f"The threshold {threshold:g} flags {int(flagged.sum())} of {len(flagged)} exams "
+            "without cancer: there is nothing to compare."
         )
-    judged = _judged(table, "20 healthy patients, 5 of them flagged and 5 not")
-    share, rest = judged["estimate"].to_numpy(), judged["rest"].to_numpy()
-    odds_ratio = np.exp(np.abs(np.log(share / (1 - share) * (1 - rest) / rest)))
-    at = most_telling(odds_ratio, judged["p_adjusted"].to_numpy())
-    row, statistic = judged.iloc[at], float(odds_ratio[at])
-    fired = bool(statistic > limit and row["p_adjusted"] < LEVEL)
+    patient, weight = exams.patient[~exams.label], exams.weight[~exams.label]
+    groups, names = indicators(_one_grouping(group, len(score)))
+    groups, names = judged_groups(groups[~exams.label], names, patient, "group")
+    mean = np.average(flagged, weights=weight)
+    spread = float(np.sqrt(mean * (1 - mean)))
+    found = group_contrasts(flagged, groups, patient, weight, rng, null_spread=spread)
+    # A group flagged in full or not at all counts half an exam of the other kind.
+    half = 0.5 * weight[weight > 0].mean()
+    log_odds = [
+        logit(np.clip(share, half / total, 1 - half / total))
+        for share, total in (
+            (found.inside, weight @ groups),
+            (found.rest, weight.sum() - weight @ groups),
+        )
+    ]
+    odds_ratio = np.exp(np.abs(log_odds[0] - log_odds[1]))
+    at = most_telling(odds_ratio, found.p_adjusted)
+    statistic, p_value = float(odds_ratio[at]), float(found.p_adjusted[at])
+    fired = statistic > limit and p_value < LEVEL
     message = (
-        f"The threshold flags {100 * row['estimate']:.1f}% of healthy exams in {row['level']} and "
-        f"{100 * row['rest']:.1f}% of the others (odds ratio {statistic:.2g}, limit {limit:g}, "
-        f"p = {row['p_adjusted']:.2g})" + (": choose it by group." if fired else ".")
+        f"The threshold flags {100 * found.inside[at]:.1f}% of healthy exams with {names[at]} and "
+        f"{100 * found.rest[at]:.1f}% of the others (odds ratio {statistic:.2g}, limit {limit:g}, "
+        f"p = {p_value:.2g})" + (": choose it by group." if fired else ".")
     )
     return GuardVerdict("threshold_by", statistic, limit, fired, message)
 
@@ -306,7 +330,7 @@ def subgroup_gap(
             check_groups(groups, len(score)),
             exams.patient,
             exams.weight,
-            _bootstrap(exams.patient, rng),
+            draw_bootstrap(exams.patient, rng),
         )
     judged = _judged(table, "20 patients and 10 cancers")
     short = -judged["gap"].to_numpy()
@@ -463,17 +487,6 @@ def expected_best(n: int) -> float:
 
 def _one_grouping(group: ArrayLike, n_rows: int) -> dict[str, NDArray]:
     return check_groups(pd.DataFrame({"group": np.asarray(group, dtype=object)}), n_rows)
-
-
-def _bootstrap(patient: NDArray[np.intp], rng: np.random.Generator) -> PatientBootstrap:
-    return PatientBootstrap.draw(patient, N_REPLICATES, seed=int(rng.integers(2**63)))
-
-
-def _enough_cancers(label: NDArray[np.bool_]) -> None:
-    if label.sum() < MINIMUM_CANCERS:
-        raise InputError(
-            f"{label.sum()} exams with cancer are too few: calibration needs {MINIMUM_CANCERS}."
-        )
 
 
 def _judged(table: pd.DataFrame, needed: str) -> pd.DataFrame:

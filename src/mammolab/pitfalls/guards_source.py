@@ -8,19 +8,23 @@ from scipy.stats import norm
 
 from mammolab.errors import InputError
 from mammolab.evaluate.checks import check_vector
+from mammolab.evaluate.resampling import ratio_or_nan, sum_replicates
+from mammolab.pitfalls._contrasts import (
+    LEVEL,
+    draw_bootstrap,
+    group_contrasts,
+    judged_groups,
+    max_t_p_values,
+    most_telling,
+)
 from mammolab.pitfalls._cross_validation import (
     N_FOLDS,
     patient_folds,
     principal_components,
     probe_aucs,
 )
-from mammolab.pitfalls._exams import check_exams, check_levels, told
-from mammolab.pitfalls._permutation import (
-    LEVEL,
-    exchanged_rows,
-    group_contrasts,
-    most_telling,
-)
+from mammolab.pitfalls._exams import Exams, check_exams, check_levels, told
+from mammolab.pitfalls._permutation import exchanged_rows
 from mammolab.pitfalls.guards import METADATA_TOLERANCE
 from mammolab.pitfalls.verdict import GuardVerdict
 
@@ -31,7 +35,6 @@ PREVALENCE_FOLD = 1.5
 # software upgrade (13% to 48%, de Vries 2023) has seen a shift of 1.1; a fifth of one moves 13%
 # to 18% (assumption).
 SCORE_SHIFT_SD = 0.2
-MINIMUM_PATIENTS = 20  # smaller groups are not judged (assumption)
 N_PROBE_PERMUTATIONS = 99
 _BORDER = 8  # the border is one eighth of the shorter side
 
@@ -55,7 +58,6 @@ def prevalence_by_source(
         Hospital, scanner, year, archive; a missing one is a source too.
     patient_ids : array-like of str, shape (n,)
     rng : numpy Generator
-        Permutes patients.
     sample_weight : array-like of float, shape (n,), optional
     limit : float
         Above 1.
@@ -65,13 +67,19 @@ def prevalence_by_source(
     GuardVerdict
         statistic: how many times more (or less) frequent cancers are in the source that differs
         most than in all others, above 1 either way; an empty one counts half a cancer. Fires above
-        the limit if the permutation of patients (max-T over all sources) gives p < .05.
+        the limit if p < .05 (max-T over all sources).
 
     Raises
     ------
     InputError
         If the label has one class, there is one source or over 100, or no source and its rest
         have 20 patients each.
+
+    Notes
+    -----
+    Cancers are few, so that their spread is simulated and not estimated: if the source says
+    nothing, each woman with cancer was seen in one that is drawn from those of all exams. The
+    spread of the exams without cancer comes from the patient bootstrap.
 
     References
     ----------
@@ -80,33 +88,32 @@ def prevalence_by_source(
     """
     exams = check_exams(label, patient_ids, sample_weight)
     codes, names = check_levels(source, "source", len(exams.label))
-    groups, names = _judged(codes, names, exams.patient)
-    if not names:
-        raise InputError(_too_small("source"))
-    contrasts = group_contrasts(
-        exams.label.astype(float),
-        groups,
-        exams.patient,
-        exams.weight,
-        np.zeros(len(codes), dtype=np.intp),
-        rng,
-    )
+    groups = codes[:, None] == np.arange(len(names))
+    groups, names = judged_groups(groups, names, exams.patient, "source")
     # No cancer at all would make the ratio infinite.
-    half = 0.5 * np.average(exams.weight, weights=exams.weight > 0)
-    inside = np.maximum(contrasts.inside, half / (exams.weight @ groups))
-    rest = np.maximum(contrasts.rest, half / (exams.weight @ ~groups))
-    fold = np.exp(np.abs(np.log(inside / rest)))
-    at = most_telling(fold, contrasts.p_adjusted)
-    fired = bool(fold[at] > limit and contrasts.p_adjusted[at] < LEVEL)
+    totals = exams.weight @ groups
+    half = 0.5 * exams.weight[exams.weight > 0].mean()
+    cancers = (exams.weight * exams.label) @ groups
+    inside = cancers / totals
+    rest = (exams.weight @ exams.label - cancers) / (exams.weight.sum() - totals)
+    fold = np.exp(
+        np.abs(
+            np.log(np.maximum(inside, half / totals))
+            - np.log(np.maximum(rest, half / (exams.weight.sum() - totals)))
+        )
+    )
+    p_values = _p_of_sources(groups, exams, rng)
+    at = most_telling(fold, p_values)
+    fired = bool(fold[at] > limit and p_values[at] < LEVEL)
     finding = (
         "the source gives the label away: take both classes from the same places"
         if fired
         else "no more than chance or the limit allows"
     )
     message = (
-        f"Of 1,000 exams from {names[at]}, {1000 * contrasts.inside[at]:.1f} have cancer, of the "
-        f"others {1000 * contrasts.rest[at]:.1f} (a factor of {fold[at]:.2g}, limit {limit:g}, "
-        f"p = {contrasts.p_adjusted[at]:.2g}): {finding}."
+        f"Of 1,000 exams from {names[at]}, {1000 * inside[at]:.1f} have cancer, of the "
+        f"others {1000 * rest[at]:.1f} (a factor of {fold[at]:.2g}, limit {limit:g}, "
+        f"p = {p_values[at]:.2g}): {finding}."
     )
     return GuardVerdict("prevalence_by_source", float(fold[at]), limit, fired, message)
 
@@ -139,9 +146,8 @@ def score_by_device(
     -------
     GuardVerdict
         statistic: the largest distance of a device from all others, healthy exams and cancers
-        apart, in standard deviations of the scores of that class. Fires above the limit if the
-        permutation of patients within the class (max-T over devices, times two where both classes
-        can be judged) gives p < .05.
+        apart, in standard deviations of the scores of that class. Fires above the limit if
+        p < .05 (max-T over devices, patient bootstrap; times two where both classes are judged).
 
     Raises
     ------
@@ -163,20 +169,22 @@ def score_by_device(
     with told():
         score = check_vector(score, "score", len(exams.label))
     codes, names = check_levels(device, "device", len(score))
-    effects, p_values, titles = [], [], []
+    on_device = codes[:, None] == np.arange(len(names))
+    effects, p_values, titles, refusals = [], [], [], []
     for truth, kind in ((False, "healthy"), (True, "cancer")):
         rows = np.flatnonzero(exams.label == truth)
         patient, weight = exams.patient[rows], exams.weight[rows]
-        groups, kept = _judged(codes[rows], names, patient)
-        if kept:
-            normal = _normal_scores(score[rows], weight)
-            one_stratum = np.zeros(len(rows), dtype=np.intp)
-            found = group_contrasts(normal, groups, patient, weight, one_stratum, rng)
-            effects.append(found.inside - found.rest)
-            p_values.append(found.p_adjusted)
-            titles += [f"{kind} exams on {name}" for name in kept]
+        try:
+            groups, kept = judged_groups(on_device[rows], names, patient, "device")
+        except InputError as error:
+            refusals.append(error)
+            continue
+        found = group_contrasts(_normal_scores(score[rows], weight), groups, patient, weight, rng)
+        effects.append(found.gap)
+        p_values.append(found.p_adjusted)
+        titles += [f"{kind} exams on {name}" for name in kept]
     if not effects:
-        raise InputError(_too_small("device"))
+        raise refusals[0]
     p_values = np.minimum(np.concatenate(p_values) * len(p_values), 1)
     effects = np.concatenate(effects)
     at = most_telling(np.abs(effects), p_values)
@@ -221,8 +229,9 @@ def device_probe(
     -------
     GuardVerdict
         statistic: AUC of a linear probe, cross-validated over patients, for the device that is told
-        best from the others; limit: the larger of `tolerance` and the 95th percentile of the
-        same with devices permuted among patients of equal label. Fires above the limit.
+        best from the others; limit: `tolerance`, or, for a statistic above it, the 95th percentile
+        of the same with devices permuted among patients of equal label, if that is larger. Fires
+        above the limit.
 
     Raises
     ------
@@ -237,9 +246,8 @@ def device_probe(
     exams = check_exams(label, patient_ids, sample_weight)
     table = _feature_table(features, len(exams.label))
     codes, names = check_levels(device, "device", len(table))
-    groups, names = _judged(codes, names, exams.patient)
-    if not names:
-        raise InputError(_too_small("device"))
+    groups = codes[:, None] == np.arange(len(names))
+    groups, names = judged_groups(groups, names, exams.patient, "device")
     folds = patient_folds(patient_ids, len(table), N_FOLDS, rng)
     components = principal_components(table, exams.weight)
     stratum = exams.label.astype(np.intp)
@@ -248,17 +256,16 @@ def device_probe(
         return probe_aucs(components, targets, stratum, folds, exams.weight)
 
     observed = aucs(groups)
-    chance = np.concatenate(
-        [
+    at = int(observed.argmax())
+    statistic, limit = float(observed[at]), tolerance
+    if statistic > tolerance:
+        chance = [
             aucs(groups[drawn].transpose(1, 0, 2).reshape(len(table), -1))
             .reshape(len(drawn), -1)
             .max(axis=1)
             for drawn in exchanged_rows(exams.patient, stratum, n_permutations, rng)
         ]
-    )
-    at = int(observed.argmax())
-    statistic = float(observed[at])
-    limit = max(tolerance, float(np.quantile(chance, 1 - LEVEL)))
+        limit = max(tolerance, float(np.quantile(np.concatenate(chance), 1 - LEVEL)))
     fired = statistic > limit
     message = (
         f"Features tell {names[at]} from the other devices with an AUC of {statistic:.2f} at fixed "
@@ -296,8 +303,9 @@ def border_probe(
     -------
     GuardVerdict
         statistic: AUC of a linear probe on mean and maximum of the tiles along the border, one
-        eighth of the shorter side wide, cross-validated over patients; limit: the larger of
-        `tolerance` and the 95th percentile with labels permuted among patients.
+        eighth of the shorter side wide, cross-validated over patients; limit: `tolerance`, or, for
+        a statistic above it, the 95th percentile with labels permuted among patients, if that is
+        larger. Fires above the limit.
 
     Raises
     ------
@@ -321,13 +329,19 @@ def border_probe(
     folds = patient_folds(patient_ids, len(table), N_FOLDS, rng)
     components = principal_components(table, exams.weight)
     everyone = np.zeros(len(table), dtype=np.intp)
-    observed = probe_aucs(components, exams.label[:, None], everyone, folds, exams.weight)
-    chance = [
-        probe_aucs(components, exams.label[drawn].T, everyone, folds, exams.weight)
-        for drawn in exchanged_rows(exams.patient, everyone, n_permutations, rng)
-    ]
-    statistic = float(observed[0])
-    limit = max(tolerance, float(np.quantile(np.concatenate(chance), 1 - LEVEL)))
+
+    def auc(label: NDArray[np.bool_], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        return probe_aucs(components, label, everyone, folds, weight)
+
+    statistic, limit = float(auc(exams.label[:, None], exams.weight)[0]), tolerance
+    if statistic > tolerance:
+        chance = []
+        for drawn in exchanged_rows(exams.patient, everyone, n_permutations, rng):
+            if np.ptp(exams.weight) == 0:
+                chance.append(auc(exams.label[drawn].T, exams.weight))
+            else:  # a weight depends on the label and moves with it
+                chance += [auc(exams.label[rows, None], exams.weight[rows]) for rows in drawn]
+        limit = max(tolerance, float(np.quantile(np.concatenate(chance), 1 - LEVEL)))
     fired = statistic > limit
     message = (
         f"The border of the image alone tells the label with an AUC of {statistic:.2f} (limit "
@@ -351,6 +365,31 @@ def border_features(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.concatenate(parts, axis=1).astype(np.float64)
 
 
+def _p_of_sources(
+    groups: NDArray[np.bool_], exams: Exams, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Max-T p-values, shape (k,), of the share of cancers against that of the rest in each source."""
+    weight, label, patient = exams.weight, exams.label, exams.patient
+    share = weight @ groups / weight.sum()
+    cancer_weight = np.bincount(patient[label], weight[label])
+    cancer_weight = cancer_weight[cancer_weight > 0] / cancer_weight.sum()
+    of_cancers = weight[label] @ groups[label] / weight[label].sum()
+    of_rest = weight[~label] @ groups[~label] / weight[~label].sum()
+
+    bootstrap = draw_bootstrap(patient[~label], rng)
+    columns = np.column_stack([groups[~label], np.ones(len(groups[~label]))])
+    sums = sum_replicates(columns * weight[~label, None], patient[~label], bootstrap)
+    drawn_rest = ratio_or_nan(sums[:, :-1], sums[:, -1:]) - of_rest
+    # Sources that are not judged share the rest of the line from 0 to 1.
+    place = np.searchsorted(
+        np.cumsum(share), rng.random((len(drawn_rest), len(cancer_weight))), side="right"
+    )
+    drawn_cancers = np.stack([(place == k) @ cancer_weight for k in range(len(share))], axis=1)
+    null = drawn_cancers - share - drawn_rest
+    spread = null.std(axis=0)
+    return max_t_p_values(np.abs(of_cancers - of_rest) / spread, np.abs(null) / spread)
+
+
 def _feature_table(features: ArrayLike, n_rows: int) -> NDArray[np.float64]:
     table = np.asarray(features, dtype=np.float64)
     if table.ndim != 2 or len(table) != n_rows or not np.isfinite(table).all():
@@ -359,25 +398,6 @@ def _feature_table(features: ArrayLike, n_rows: int) -> NDArray[np.float64]:
             f"{table.shape}, {int((~np.isfinite(table)).sum())} values not finite."
         )
     return table
-
-
-def _judged(
-    codes: NDArray[np.intp], names: list[str], patient: NDArray[np.intp]
-) -> tuple[NDArray[np.bool_], list[str]]:
-    """Indicators (n, k) and names of the levels with patients enough, as has everyone else."""
-    groups = codes[:, None] == np.arange(len(names))
-
-    def size(rows: NDArray[np.bool_]) -> int:
-        return len(np.unique(patient[rows]))
-
-    kept = [
-        k for k, rows in enumerate(groups.T) if min(size(rows), size(~rows)) >= MINIMUM_PATIENTS
-    ]
-    return groups[:, kept], [names[k] for k in kept]
-
-
-def _too_small(kind: str) -> str:
-    return f"No {kind} and its rest have {MINIMUM_PATIENTS} patients each: too few to compare."
 
 
 def _normal_scores(score: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
