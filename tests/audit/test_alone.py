@@ -33,7 +33,7 @@ def test_it_is_the_guards_own_number():
 
 
 def test_a_column_that_says_it_all_and_weights():
-    label, _, patient = column(1)
+    label, _, patient = column(1, n=120)
     rng = np.random.default_rng(0)
     assert alone_auc(label, label, patient, rng, np.ones(len(label))).value == 1.0
     twice = [

@@ -251,6 +251,33 @@ def test_weights(make_cohort, write):
     assert any("1,500 rows without a sampling weight" in note for note in table.notes)
 
 
+def test_what_the_study_left_out_is_looked_at_by_one_check(make_cohort, write):
+    """Left-out exams that would turn every check red turn none."""
+    cohort = make_cohort()
+    out = cohort["included"] == 0
+    spoilt = spoil_device(cohort).assign(recalled=cohort["cancer"], follow_up_days=3)
+    mixed = cohort.where(~out, spoilt)
+    names = ["alone_device", "label_source", "follow_up", "prevalence_by_device", "prevalence"]
+    table = audited(mixed, write)
+    assert repr(levels(table, names=names)) == repr(levels(audited(cohort, write), names=names))
+    assert any("rows were left out of the study" in note for note in table.notes)
+
+
+def test_other_names_for_a_column_are_told(make_cohort, write):
+    cohort = make_cohort(40)
+    old = cohort.rename(columns={"cancer": "cancer_within_1y", "recalled": "recall"})
+    table = audited(old.assign(exam_date=old["exam_date"] + " 13:45:07", note="x"), write)
+    pd.testing.assert_frame_equal(table.rows, audited(cohort, write).rows)
+    assert "Column recall was taken for recalled." in table.notes
+    assert table.unused == ("note",)
+
+
+def test_a_table_of_risk_has_its_label_from_the_event(make_cohort, write):
+    cohort = make_cohort(60).drop(columns="cancer")
+    rows = audited(cohort, write).rows
+    np.testing.assert_array_equal(rows["cancer"] == 1, cohort["event"] == 1)
+
+
 def test_scores_are_judged_on_test_alone(make_cohort, write):
     cohort = make_cohort()
     better = cohort["score"] + 3 * cohort["cancer"] * (cohort["split"] == "train")

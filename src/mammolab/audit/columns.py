@@ -12,7 +12,7 @@ from mammolab.data.user_columns import YES_NO, mapped, numbers, refuse
 from mammolab.data.user_table import RawTable, brief
 from mammolab.errors import InputError
 
-_IS_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]00:00(?::00(?:\.0+)?)?)?"
+_IS_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?"
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,10 @@ LABEL = "cancer"
 NAMES_OF_LABEL = (LABEL, *BY_NAME[LABEL].aliases)
 
 
-def renamed(table: RawTable, label: str | None, score: str | None) -> RawTable:
+def renamed(table: RawTable, label: str | None, score: str | None) -> tuple[RawTable, list[str]]:
     """The same table with aliases, the label and the score under the names an audit knows.
+
+    What was taken for what is told in the second part.
 
     Raises
     ------
@@ -95,13 +97,15 @@ def renamed(table: RawTable, label: str | None, score: str | None) -> RawTable:
             f"{table.name} has no column that an audit knows; it has {shown or 'none'}; known: "
             f"{', '.join(BY_NAME)}"
         )
-    return table
+    return table, [f"Column {brief(one)} was taken for {name}." for one, name in wanted.items()
+                   if one != name]  # fmt: skip
 
 
 def typed(table: RawTable) -> pd.DataFrame:
     """The known columns of a table as values: text (None where blank), floats, dates.
 
-    Flags are floats too: 1, 0, NaN where unknown. Missing is never turned into "no".
+    Flags are floats too: 1, 0, NaN where unknown. Missing is never turned into "no". A table of
+    risk has its label from `event`, and a year is read from the date.
 
     Raises
     ------
@@ -116,6 +120,8 @@ def typed(table: RawTable) -> pd.DataFrame:
     frame = pd.DataFrame(read, index=table.cells.index)
     if "birads" in frame and "recalled" not in frame:
         frame["recalled"] = _recalled(table)
+    if LABEL not in frame and "event" in frame:
+        frame[LABEL] = (frame["event"] == 1).astype(float).where(frame["event"].notna())
     if "exam_date" in frame and "exam_year" not in frame:
         frame["exam_year"] = frame["exam_date"].dt.year.astype(float)
     return frame.reset_index(drop=True)

@@ -77,8 +77,14 @@ class AuditTable:
 
     @cached_property
     def labelled(self) -> pd.DataFrame:
-        """The units whose label is known, with the label as a bool."""
-        known = self.units[self.units[columns.LABEL].notna()].reset_index(drop=True)
+        """The units of the study whose label is known, with the label as a bool.
+
+        Those that were left out of it (included 0) are looked at by the check of exclusions alone.
+        """
+        units = self.units
+        if "included" in units:
+            units = units[units["included"] != 0]
+        known = units[units[columns.LABEL].notna()].reset_index(drop=True)
         return known.assign(**{columns.LABEL: known[columns.LABEL] == 1})
 
     @property
@@ -158,7 +164,7 @@ def with_scores(table: AuditTable, path: Path, score: str | None = None) -> Audi
     InputError
         The file lacks an id or a score, repeats an id, or shares none with the table.
     """
-    raw = columns.renamed(_raw(Path(path)), None, score)
+    raw, _ = columns.renamed(_raw(Path(path)), None, score)
     given = columns.typed(raw)
     value = [name for name in ("score", "probability") if name in given]
     key = columns.first_present(
@@ -193,10 +199,9 @@ def with_scores(table: AuditTable, path: Path, score: str | None = None) -> Audi
 
 def _own(table: RawTable, label: str | None, score: str | None):
     given = set(table.cells.columns)
-    table = columns.renamed(table, label, score)
-    used = {name for name in table.cells if name in columns.BY_NAME}
-    unused = [one for one in table.cells if one not in used and one in given]
-    return columns.typed(table), [], unused
+    table, notes = columns.renamed(table, label, score)
+    unused = [one for one in table.cells if one not in columns.BY_NAME and one in given]
+    return columns.typed(table), notes, unused
 
 
 def _published(table: RawTable, name: str, label: str | None, score: str | None):
@@ -253,6 +258,11 @@ def finished(rows: pd.DataFrame, notes: list[str], **known) -> AuditTable:
                 "left out."
             )
             rows = rows[~left_out].reset_index(drop=True)
+    if "included" in rows and (rows["included"] == 0).any():
+        notes.append(
+            f"{int((rows['included'] == 0).sum()):,} rows were left out of the study (included 0); "
+            "one check alone looks at them."
+        )
     if columns.LABEL in rows:
         n_blank = int(rows[columns.LABEL].isna().sum())
         if n_blank:
