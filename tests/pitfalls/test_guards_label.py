@@ -9,6 +9,7 @@ from mammolab.pitfalls.guards_label import (
     early_cancers,
     exclusions,
     follow_up,
+    informative_censoring,
     label_source,
     label_timing,
 )
@@ -187,6 +188,54 @@ class TestEarlyCancers:
             early_cancers([-1.0, 2.0], [0, 1])
         with pytest.raises(InputError, match="first_years"):
             early_cancers([1.0, 2.0], [0, 1], first_years=0)
+
+
+class TestInformativeCensoring:
+    def table(self, seed: int, pull: float, n: int = 2000) -> dict:
+        """Women who leave the sooner the higher their score, by `pull` on the log hazard."""
+        rng = np.random.default_rng(seed)
+        score = rng.normal(size=n)
+        leaving = rng.exponential(6 * np.exp(-pull * score))
+        cancer = rng.exponential(100 * np.exp(-score))
+        return {
+            "time_years": np.minimum(np.minimum(leaving, cancer), 8.0),
+            "event": (cancer < np.minimum(leaving, 8.0)).astype(int),
+            "score": score,
+            "patient_ids": rng.integers(0, n // 2, n).astype(str),
+        }
+
+    def test_by_hand(self):
+        # Lost: scores 3 and 2; followed: 2 and 1; the cancer counts nowhere. AUC = 3.5 / 4.
+        verdict = informative_censoring(
+            [1, 2, 5, 6, 1], [0, 0, 0, 1, 1], [3, 2, 2, 1, 9], list("abcde")
+        )
+        assert verdict.statistic == pytest.approx(3.5 / 4)
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_silent_where_leaving_is_chance(self, seed):
+        assert not informative_censoring(**self.table(seed, 0.0)).fired
+
+    @pytest.mark.parametrize("pull", [0.6, -0.6])
+    def test_fires_where_high_scores_leave_or_stay(self, pull):
+        assert informative_censoring(**self.table(4, pull)).fired
+
+    def test_weights_equal_duplication_and_row_order_does_not_matter(self):
+        table = self.table(5, 0.3)
+        weight, order = 1 + np.arange(2000) % 3, np.random.default_rng(0).permutation(2000)
+        rows = np.repeat(np.arange(2000), weight)
+        weighted = informative_censoring(**table, sample_weight=weight).statistic
+        doubled = informative_censoring(**{k: v[rows] for k, v in table.items()}).statistic
+        assert weighted == pytest.approx(doubled)
+        shuffled = informative_censoring(**{k: v[order] for k, v in table.items()})
+        assert shuffled.statistic == pytest.approx(informative_censoring(**table).statistic)
+
+    def test_refusals(self):
+        with pytest.raises(InputError, match="nobody is censored"):
+            informative_censoring([1, 2], [1, 1], [1, 2], ["a", "b"])
+        with pytest.raises(InputError, match="no positive row"):
+            informative_censoring([6, 7], [0, 0], [1, 2], ["a", "b"])
+        with pytest.raises(InputError, match="score has 1 rows"):
+            informative_censoring([6, 7], [0, 0], [1], ["a", "b"])
 
 
 class TestExclusions:

@@ -78,6 +78,43 @@ class TestPrevalenceBySource:
         assert verdict.fired
         assert np.isfinite(verdict.statistic)
 
+    def test_cancers_that_end_the_series_raise_no_false_alarms(self):
+        """Women come yearly until a cancer; the new scanner arrives in the fifth year."""
+        n_fired = 0
+        for seed in range(60):
+            rng = generator(seed)
+            first, last = np.sort(rng.integers(0, 9, (2, 800)), axis=0)
+            patient = np.repeat(np.arange(800), last - first + 1)
+            start = np.repeat(np.cumsum(last - first + 1) - (last - first + 1), last - first + 1)
+            year = first[patient] + np.arange(len(patient)) - start
+            label = rng.random(len(patient)) < 0.008
+            earlier = np.cumsum(label) - label
+            seen = earlier == earlier[start]  # nothing after the cancer
+            device = np.where((year >= 5) & (rng.random(800)[patient] < 0.6), "new", "old")
+            verdict = prevalence_by_source(
+                label[seen], device[seen], patient[seen].astype(str), rng
+            )
+            n_fired += verdict.fired
+        assert n_fired <= 6  # 3 are expected at most; over 6 has a chance of 3%
+
+    def test_rows_of_weight_zero_are_not_there(self):
+        table = exams(10)
+        weight = (table["device"] != "cedar").astype(float)
+        seen = weight > 0
+        without = self.judge({name: column[seen] for name, column in table.items()})
+        assert self.judge(table, sample_weight=weight).statistic == pytest.approx(without.statistic)
+
+    def test_the_few_cancers_of_a_source_count_as_they_weigh(self):
+        # All 40 cancers are kept (two at B), a tenth of the rest: B has a nineteenth.
+        label = np.arange(440) < 40
+        source = np.where(np.arange(440) % 20 == 0, "B", "A")
+        source[40:] = np.where(np.arange(400) % 2 == 0, "A", "B")
+        weight = np.where(label, 1.0, 10.0)
+        ids = np.arange(440).astype(str)
+        verdict = prevalence_by_source(label, source, ids, generator(), weight)
+        assert verdict.statistic == pytest.approx((38 / 2038) / (2 / 2002))
+        assert verdict.fired
+
     def test_weights_equal_duplication_and_row_order_does_not_matter(self):
         table = exams(7)
         weight = 1 + np.arange(1500) % 3

@@ -45,7 +45,11 @@ def draw_bootstrap(patient: NDArray[np.intp], rng: np.random.Generator) -> Patie
 
 
 def judged_groups(
-    groups: NDArray[np.bool_], names: Sequence[str], patient: NDArray[np.intp], kind: str
+    groups: NDArray[np.bool_],
+    names: Sequence[str],
+    patient: NDArray[np.intp],
+    weight: NDArray[np.float64],
+    kind: str,
 ) -> tuple[NDArray[np.bool_], list[str]]:
     """Return the groups, shape (n, k), and names of those with patients enough, as has the rest.
 
@@ -56,7 +60,7 @@ def judged_groups(
     """
 
     def size(rows: NDArray[np.bool_]) -> int:
-        return len(np.unique(patient[rows]))
+        return len(np.unique(patient[rows & (weight > 0)]))
 
     kept = [
         k for k, rows in enumerate(groups.T) if min(size(rows), size(~rows)) >= MINIMUM_PATIENTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from mammolab.errors import InputError
 from mammolab.evaluate.checks import (
@@ -16,6 +16,7 @@ from mammolab.evaluate.checks import (
     check_weight,
     effective_number,
 )
+from mammolab.evaluate.delong import auc_covariance
 from mammolab.pitfalls._contrasts import LEVEL, group_contrasts, judged_groups, most_telling
 from mammolab.pitfalls._exams import check_exams, check_groups, indicators, told
 from mammolab.pitfalls.verdict import GuardVerdict
@@ -32,6 +33,7 @@ UNFOLLOWED_LIMIT = 0.05
 # Share of events that a set which left out the first year may still hold, by mistyped dates and
 # late reports (assumption); of a constant risk over five years the first would hold a fifth.
 EARLY_LIMIT = 0.05
+CENSORING_AUC = 0.55  # of a score for who is lost to follow-up (assumption)
 # Difference in the share left out between a group and everyone else (assumption).
 EXCLUSION_GAP = 0.10
 
@@ -253,6 +255,69 @@ def early_cancers(
     return GuardVerdict("early_cancers", share, EARLY_LIMIT, fired, message)
 
 
+def informative_censoring(
+    time_years: ArrayLike,
+    event: ArrayLike,
+    score: ArrayLike,
+    patient_ids: ArrayLike,
+    horizon_years: float = 5.0,
+    sample_weight: ArrayLike | None = None,
+) -> GuardVerdict:
+    """Ask whether women who are lost to follow-up score otherwise than those who are followed.
+
+    Kaplan-Meier, and weights by the Kaplan-Meier curve of the censoring, take it that they do not.
+
+    Parameters
+    ----------
+    time_years, event
+        As for `early_cancers`.
+    score : array-like of float, shape (n,)
+        The risk that is evaluated, or any other column that may tell who leaves.
+    patient_ids : array-like of str, shape (n,)
+    horizon_years : float
+    sample_weight : array-like of float, shape (n,), optional
+
+    Returns
+    -------
+    GuardVerdict
+        statistic: AUC of the score for being censored before the horizon, against being followed
+        to it without a cancer, or one minus it where below one half; limit: .55. Fires above it if
+        the 95% interval over patients (DeLong, clustered) leaves out one half.
+
+    Raises
+    ------
+    InputError
+        If fewer than two patients are lost before the horizon, or fewer than two followed to it.
+
+    References
+    ----------
+    Uno et al. 2011, doi:10.1002/sim.4154 (weights by the censoring's Kaplan-Meier curve ask that
+    it be independent of the score).
+    """
+    with told():
+        time_years = check_vector(time_years, "time_years")
+        event = check_vector(event, "event", len(time_years))
+        score = check_vector(score, "score", len(time_years))
+        ids = check_patient_ids(patient_ids, len(time_years))
+        weight = check_weight(sample_weight, len(time_years))
+        check_inside(horizon_years, "horizon_years", 0, np.inf)
+        lost = (event == 0) & (time_years < horizon_years)
+        used = lost | (time_years >= horizon_years)
+        if not used.any():
+            raise ValueError("nobody is censored, and nobody followed to the horizon")
+        fit = auc_covariance(score[used], lost[used], weight[used], ids[used])
+    auc, error = float(fit.auc[0]), float(np.sqrt(fit.covariance[0, 0]))
+    statistic = max(auc, 1 - auc)
+    p_value = float(2 * norm.sf((statistic - 0.5) / error)) if error else float(statistic == 0.5)
+    fired = statistic > CENSORING_AUC and p_value < LEVEL
+    message = (
+        f"The score tells who is lost before {horizon_years:g} years with an AUC of {auc:.2f} "
+        f"(limit {CENSORING_AUC:g} or {1 - CENSORING_AUC:g}, p = {p_value:.2g})"
+        + (": let the weights depend on it." if fired else ".")
+    )
+    return GuardVerdict("informative_censoring", statistic, CENSORING_AUC, fired, message)
+
+
 def exclusions(
     included: ArrayLike,
     label: ArrayLike,
@@ -300,7 +365,7 @@ def exclusions(
     if included.all() or not included.any():
         raise InputError(f"{int(included.sum())} of {len(included)} exams are included: no choice.")
     groups_of, names = indicators(check_groups(groups, len(included)))
-    groups_of, names = judged_groups(groups_of, names, exams.patient, "group")
+    groups_of, names = judged_groups(groups_of, names, exams.patient, exams.weight, "group")
     left_out = (~included).astype(float)
     stratum = exams.label.astype(np.intp)
     # Centred at fixed label, so that a group with more cancers does not look better kept.

@@ -70,13 +70,13 @@ def calibration(
     Raises
     ------
     InputError
-        If there are fewer than 10 exams with cancer, or none without.
+        If there are fewer than 10 women with cancer, or no exam without.
     """
     exams = check_exams(label, patient_ids, sample_weight)
-    if exams.label.sum() < MINIMUM_CANCERS:
+    n_women = len(np.unique(exams.patient[exams.label & (exams.weight > 0)]))
+    if n_women < MINIMUM_CANCERS:
         raise InputError(
-            f"{exams.label.sum()} exams with cancer are too few: calibration needs "
-            f"{MINIMUM_CANCERS}."
+            f"{n_women} women with cancer are too few: calibration needs {MINIMUM_CANCERS}."
         )
     with told():
         probability, _, _ = check_probabilities(probability, exams.label, exams.weight)
@@ -209,7 +209,7 @@ def threshold_by(
         )
     patient, weight = exams.patient[~exams.label], exams.weight[~exams.label]
     groups, names = indicators(_one_grouping(group, len(score)))
-    groups, names = judged_groups(groups[~exams.label], names, patient, "group")
+    groups, names = judged_groups(groups[~exams.label], names, patient, weight, "group")
     mean = np.average(flagged, weights=weight)
     spread = float(np.sqrt(mean * (1 - mean)))
     found = group_contrasts(flagged, groups, patient, weight, rng, null_spread=spread)

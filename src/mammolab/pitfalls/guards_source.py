@@ -89,10 +89,10 @@ def prevalence_by_source(
     exams = check_exams(label, patient_ids, sample_weight)
     codes, names = check_levels(source, "source", len(exams.label))
     groups = codes[:, None] == np.arange(len(names))
-    groups, names = judged_groups(groups, names, exams.patient, "source")
+    groups, names = judged_groups(groups, names, exams.patient, exams.weight, "source")
     # No cancer at all would make the ratio infinite.
     totals = exams.weight @ groups
-    half = 0.5 * exams.weight[exams.weight > 0].mean()
+    half = 0.5 * exams.weight[exams.label & (exams.weight > 0)].mean()
     cancers = (exams.weight * exams.label) @ groups
     inside = cancers / totals
     rest = (exams.weight @ exams.label - cancers) / (exams.weight.sum() - totals)
@@ -175,7 +175,7 @@ def score_by_device(
         rows = np.flatnonzero(exams.label == truth)
         patient, weight = exams.patient[rows], exams.weight[rows]
         try:
-            groups, kept = judged_groups(on_device[rows], names, patient, "device")
+            groups, kept = judged_groups(on_device[rows], names, patient, weight, "device")
         except InputError as error:
             refusals.append(error)
             continue
@@ -247,7 +247,7 @@ def device_probe(
     table = _feature_table(features, len(exams.label))
     codes, names = check_levels(device, "device", len(table))
     groups = codes[:, None] == np.arange(len(names))
-    groups, names = judged_groups(groups, names, exams.patient, "device")
+    groups, names = judged_groups(groups, names, exams.patient, exams.weight, "device")
     folds = patient_folds(patient_ids, len(table), N_FOLDS, rng)
     components = principal_components(table, exams.weight)
     stratum = exams.label.astype(np.intp)
