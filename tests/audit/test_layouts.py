@@ -153,9 +153,11 @@ class TestNih:
         packed = tmp_path / "table.csv.gz"
         packed.write_bytes(gzip.compress(path.read_bytes()))
         pd.testing.assert_frame_equal(read_tables([packed]).rows, read_tables([path]).rows)
-        packed.write_bytes(b"not gzip")
-        with pytest.raises(InputError, match="no readable gzip"):
-            read_tables([packed])
+        whole = packed.read_bytes()
+        for spoilt in (b"not gzip", whole[:40], whole[:20] + b"spoilt" + whole[26:]):
+            packed.write_bytes(spoilt)
+            with pytest.raises(InputError, match="no readable gzip"):
+                read_tables([packed])
 
 
 def test_cmmd(tmp_path):

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import hashlib
-import io
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from mammolab.audit import columns, layouts
 from mammolab.audit.images import Images
 from mammolab.audit.layouts import LAYOUTS, NAMES
-from mammolab.data.user_table import PARQUET, SEPARATORS, RawTable, read_table
+from mammolab.audit.raw import read_raw
+from mammolab.data.user_table import RawTable
 from mammolab.errors import InputError, unknown_name
 
 HIGHEST = ("cancer", "recalled", "implant", "included", "score", "probability", "birads")
@@ -127,7 +122,7 @@ def read_tables(
         raise unknown_name("--layout", layout, NAMES)
     if layout == "folder":
         raise InputError(f"--layout folder needs a folder of images, and {paths[0]} is a file")
-    tables = [_raw(Path(path)) for path in paths]
+    tables = [read_raw(Path(path)) for path in paths]
     found = {layouts.detect(one) if layout == "auto" else layout for one in tables}
     if len(found) > 1:
         raise InputError(
@@ -164,7 +159,7 @@ def with_scores(table: AuditTable, path: Path, score: str | None = None) -> Audi
     InputError
         The file lacks an id or a score, repeats an id, or shares none with the table.
     """
-    raw, _ = columns.renamed(_raw(Path(path)), None, score)
+    raw, _ = columns.renamed(read_raw(Path(path)), None, score)
     given = columns.typed(raw)
     value = [name for name in ("score", "probability") if name in given]
     key = columns.first_present(
@@ -284,45 +279,3 @@ def _check_exam_ids(rows: pd.DataFrame, name: str) -> None:
             f"{name}: {len(twice):,} values of column exam_id belong to more than one patient_id, "
             f"such as {twice[0]}; valid: ids that are unique over the whole table"
         )
-
-
-def _raw(path: Path) -> RawTable:
-    """A table as text; unlike `read_table`, a header without rows is a table too, and gzip is read."""
-    if path.suffix.lower() != ".gz":
-        return _header_alone(path) or read_table(path)
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / path.stem
-        if path.is_file():
-            try:
-                plain.write_bytes(gzip.decompress(path.read_bytes()))
-            except (OSError, EOFError) as error:
-                raise InputError(f"{path} is no readable gzip file") from error
-        else:
-            raise InputError(f"there is no file {path}; give a table as CSV or Parquet")
-        return replace(_header_alone(plain) or read_table(plain), name=path.name)
-
-
-def _header_alone(path: Path) -> RawTable | None:
-    """The table of a file that has a header and nothing else; None of any other file."""
-    if not path.is_file() or path.stat().st_size > 100_000:
-        return None
-    content = path.read_bytes()
-    if path.suffix.lower() in PARQUET:
-        try:
-            frame = pd.read_parquet(io.BytesIO(content))
-        except Exception:  # noqa: BLE001 - read_table says what is wrong with the file
-            return None
-        names, separator = [str(name) for name in frame.columns], ""
-        if len(frame) or not names:
-            return None
-    else:
-        lines = [one for one in content.decode("utf-8-sig", "replace").splitlines() if one.strip()]
-        if len(lines) != 1 or "\0" in lines[0]:
-            return None
-        counts = [len(next(csv.reader(lines, delimiter=one))) for one in SEPARATORS]
-        separator = SEPARATORS[int(np.argmax(counts))]
-        names = [one.strip() for one in next(csv.reader(lines, delimiter=separator))]
-        if len(set(names)) < len(names):
-            return None
-    cells = pd.DataFrame({name: pd.Series(dtype=object) for name in names if name})
-    return RawTable(path.name, hashlib.sha256(content).hexdigest(), cells, separator)
