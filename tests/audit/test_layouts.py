@@ -205,6 +205,12 @@ class TestFolder:
         with pytest.raises(InputError, match="no class 'DMO'.*DME"):
             read_folder(folder, "DMO")
 
+    def test_names_that_tell_no_patient_make_no_split_look_clean(self, write_pictures):
+        names = ["train/normal/scan_1.png", "test/sick/scan_2.png", "test/sick/sample_A1.png"]
+        table = read_folder(write_pictures(names))
+        assert not table.has("patient_id")
+        assert any("intervals are too narrow" in note for note in table.notes)
+
     def test_no_image(self, tmp_path):
         with pytest.raises(InputError, match="holds no image"):
             read_folder(tmp_path)

@@ -24,7 +24,7 @@ PATIENT_NAMES = (
     re.compile(r"^(?P<patient>\d{8})_\d{3}$"),
     re.compile(r"^(?:CNV|DME|DRUSEN|NORMAL|BACTERIA|VIRUS)-(?P<patient>\d+)-\d+$", re.IGNORECASE),
     re.compile(r"^(?P<patient>person\d+)_(?:bacteria|virus)_\d+$", re.IGNORECASE),
-    re.compile(r"^(?P<patient>.+?)[_-][A-Za-z0-9]{1,4}$"),
+    re.compile(r"^(?P<patient>.*\d.*)[_-]\d{1,4}$"),  # an id with a digit, then a number
 )
 NEGATIVE = re.compile(r"normal|healthy|negative|benign|no[_ -]?finding", re.IGNORECASE)
 # A class that says of itself that it is the negative one, "abnormal" apart.
@@ -74,8 +74,12 @@ def read_folder(
         rows["cancer"] = is_positive
     if not any(split):
         rows = rows.drop(columns="split")
-    first = f"such as {rows['patient_id'].iloc[0]} from {stems[0]}"
-    notes = [f"The patient was told from each file's name, {first}."]
+    notes = []
+    if (rows["patient_id"] == rows["image_id"]).all():
+        rows = rows.drop(columns="patient_id")  # no name tells a patient
+    else:
+        first = f"such as {rows['patient_id'].iloc[0]} from {stems[0]}"
+        notes.append(f"The patient was told from each file's name, {first}.")
     if positive is not None:
         notes.append(f"Positive: the class {positive}; negative: "
                      f"{', '.join(n for n in names if n != positive) or 'none'}.")  # fmt: skip
@@ -96,8 +100,13 @@ def patient_of(stem: str) -> str:
 
     Examples
     --------
-    >>> [patient_of(one) for one in ("00000239_000", "CNV-123456-1", "person7_virus_12", "scan9")]
-    ['00000239', '123456', 'person7', 'scan9']
+    >>> [patient_of(one) for one in ("00000239_000", "CNV-123456-1", "person7_virus_12", "P3_2")]
+    ['00000239', '123456', 'person7', 'P3']
+
+    A name that tells none is its own patient:
+
+    >>> patient_of("scan_9"), patient_of("sample_A1")
+    ('scan_9', 'sample_A1')
     """
     for pattern in PATIENT_NAMES:
         found = pattern.match(stem)

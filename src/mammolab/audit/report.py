@@ -118,7 +118,7 @@ def opening(table: AuditTable) -> str:
     if table.unit != table.row:
         said += f", {n_units:,} {plural(table.unit)}"
     if table.unit != "woman":
-        said += f", {n_patients:,} patients"
+        said += f", {n_patients:,} patient{'s' * (n_patients != 1)}"
     if LABEL not in table.rows:
         return said + "; the table has no label."
     known = table.labelled
