@@ -10,7 +10,7 @@ five where the cancers of 8,000 are kept with a sample of the rest, which has sa
 pictures come from one pool of rendered views: the intervals take worlds as independent. At dose 0
 nothing is done to the world; the other doses make one mistake each. A world that a guard declines to
 judge (too few cancers) is not counted. Two guards have no row: `cancers_needed` and
-`disclosed_selection` compare numbers that are told. About eight minutes on one thread.
+`disclosed_selection` compare numbers that are told. About six minutes of one core.
 """
 
 import argparse

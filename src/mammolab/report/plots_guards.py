@@ -55,7 +55,7 @@ def guard_power(ax: Axes, data: pd.DataFrame, title: str = "", width: int = 30) 
             color=COLOURS[name],
             clip_on=False,
         )
-    ax.set_xticks(at, [f"{one:g}" if one else "clean" for one in dose])
+    ax.set_xticks(at, [f"{one:g}" if one else "none" for one in dose])
     ax.set_xlim(-0.5, len(data) - 0.5)
     ax.set_ylim(0, 1)
     ax.set_yticks([0, 0.5, 1])
