@@ -179,7 +179,7 @@ def _nih(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
         read["device"] = pitch.map(lambda mm: "" if pd.isna(mm) else f"{mm:.3f} mm")
         notes.append("The detector's pixel spacing was taken for the device; none is named.")
     if wrong.any():
-        notes.append(f"{int(wrong.sum()):,} ages above {OLDEST_YEARS} were taken for unknown.")
+        notes.append(f"Ages above {OLDEST_YEARS} were taken for unknown: {int(wrong.sum()):,}.")
     return pd.DataFrame(read), notes
 
 
