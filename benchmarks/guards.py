@@ -31,7 +31,19 @@ from mammolab.data.outcomes import build_outcomes, follow_up_end
 from mammolab.data.tables import read_export
 from mammolab.errors import InputError
 from mammolab.evaluate.rates import proportion_estimate
-from mammolab.pitfalls import guards, guards_label, guards_score, guards_source, guards_split
+from mammolab.pitfalls import (
+    guards_calibration,
+    guards_device,
+    guards_exclusion,
+    guards_follow_up,
+    guards_groups,
+    guards_image,
+    guards_label,
+    guards_metadata,
+    guards_prevalence,
+    guards_split,
+    guards_unit,
+)
 from mammolab.pitfalls.verdict import GuardVerdict
 from mammolab.world.exam_pixels import exams_of
 from mammolab.world.programme import Programme, simulate, write_raw
@@ -210,26 +222,26 @@ def metadata_auc(world: World, dose: float, rng: np.random.Generator) -> GuardVe
 
     def judge(n_permutations: int) -> GuardVerdict:
         generator = np.random.default_rng(seed)
-        columns, ids = guards.METADATA, frame["patient_id"]
-        return guards.metadata_auc(
+        columns, ids = guards_metadata.METADATA, frame["patient_id"]
+        return guards_metadata.metadata_auc(
             frame, LABEL, columns, ids, generator, n_permutations=n_permutations
         )
 
     quick = judge(1)  # an AUC within the tolerance cannot fire, whatever chance gives
-    return quick if quick.statistic <= guards.METADATA_TOLERANCE else judge(100)
+    return quick if quick.statistic <= guards_metadata.METADATA_TOLERANCE else judge(100)
 
 
 def prevalence(world: World, dose: float, rng: np.random.Generator) -> GuardVerdict:
     """A share of the exams without cancer left out."""
     kept = ~share_of(~world.label, dose, rng)
-    return guards.prevalence_guard(world.label[kept], world.prevalence)
+    return guards_prevalence.prevalence(world.label[kept], world.prevalence)
 
 
 def prevalence_by_source(world: World, dose: float, rng: np.random.Generator) -> GuardVerdict:
     """A share of one scanner's exams without cancer left out."""
     kept = ~share_of(world.on_device & ~world.label, dose, rng)
     frame = world.frame[kept]
-    return guards_source.prevalence_by_source(
+    return guards_prevalence.prevalence_by_source(
         frame[LABEL], frame["device"], frame["patient_id"], rng, frame["weight"]
     )
 
@@ -238,7 +250,7 @@ def score_by_device(world: World, dose: float, rng: np.random.Generator) -> Guar
     """Scores of one scanner shifted."""
     score = world.frame["score"] + dose * world.on_device
     weight = world.frame["weight"]
-    return guards_source.score_by_device(
+    return guards_device.score_by_device(
         score, world.frame["device"], world.label, world.ids, rng, weight
     )
 
@@ -250,7 +262,7 @@ def device_probe(world: World, dose: float, rng: np.random.Generator) -> GuardVe
     features[:, 0] += world.label
     features[:, 1] += dose * np.sqrt(2) * world.on_device
     weight = world.frame["weight"]
-    return guards_source.device_probe(
+    return guards_device.device_probe(
         features, world.frame["device"], world.label, world.ids, rng, weight
     )
 
@@ -259,7 +271,7 @@ def border_probe(world: World, dose: float, rng: np.random.Generator) -> GuardVe
     """A marker of 10 x 10 pixels in a corner of a share of the images with cancer."""
     views = world.views.copy()
     views[share_of(world.label, dose, rng), 4:14, -14:-4] = 230
-    return guards_source.border_probe(views, world.label, world.ids, rng)
+    return guards_image.border_probe(views, world.label, world.ids, rng)
 
 
 def label_timing(world: World, dose: float, rng: np.random.Generator) -> GuardVerdict:
@@ -281,7 +293,7 @@ def follow_up(world: World, dose: float, rng: np.random.Generator) -> GuardVerdi
     """A share of the exams without cancer followed for half a year."""
     days = world.frame["follow_up_days"].to_numpy(float).copy()
     days[share_of(~world.label, dose, rng)] = 180.0
-    return guards_label.follow_up(world.label, days)
+    return guards_follow_up.follow_up(world.label, days)
 
 
 def early_cancers(world: World, dose: float, rng: np.random.Generator) -> GuardVerdict:
@@ -289,7 +301,7 @@ def early_cancers(world: World, dose: float, rng: np.random.Generator) -> GuardV
     frame = world.frame
     early = ((frame["event"] == 1) & (frame["time_years"] < 1)).to_numpy()
     kept = ~early | share_of(early, dose, rng)
-    return guards_label.early_cancers(frame["time_years"][kept], frame["event"][kept])
+    return guards_follow_up.early_cancers(frame["time_years"][kept], frame["event"][kept])
 
 
 def exclusions(world: World, dose: float, rng: np.random.Generator) -> GuardVerdict:
@@ -298,14 +310,14 @@ def exclusions(world: World, dose: float, rng: np.random.Generator) -> GuardVerd
     included = (rng.random(len(distinct)) > 1 / 3)[codes]
     included &= ~share_of((world.frame["density"] == "d").to_numpy(), dose, rng)
     groups = world.frame[["density", "race_ethnicity", "age_band", "implant", "device"]]
-    return guards_label.exclusions(included, world.label, groups, world.ids, rng)
+    return guards_exclusion.exclusions(included, world.label, groups, world.ids, rng)
 
 
 def calibration(world: World, dose: float, rng: np.random.Generator) -> GuardVerdict:
     """Odds of cancer promised too high by a factor."""
     probability = expit(logit(world.frame["probability"]) + np.log(dose or 1))
     weight = world.frame["weight"]
-    return guards_score.calibration(probability, world.label, world.ids, rng, weight)
+    return guards_calibration.calibration(probability, world.label, world.ids, rng, weight)
 
 
 def calibration_by(world: World, dose: float, rng: np.random.Generator) -> GuardVerdict:
@@ -313,14 +325,16 @@ def calibration_by(world: World, dose: float, rng: np.random.Generator) -> Guard
     shift = np.log(dose or 1) * world.on_device
     probability = expit(logit(world.frame["probability"]) + shift)
     device, weight = world.frame["device"], world.frame["weight"]
-    return guards_score.calibration_by(probability, world.label, device, world.ids, rng, weight)
+    return guards_calibration.calibration_by(
+        probability, world.label, device, world.ids, rng, weight
+    )
 
 
 def threshold_by(world: World, dose: float, rng: np.random.Generator) -> GuardVerdict:
     """Scores of one scanner shifted, and one threshold that recalls a tenth."""
     score = world.frame["score"] + dose * world.on_device
     device, weight = world.frame["device"], world.frame["weight"]
-    return guards_score.threshold_by(score, 1.28, world.label, device, world.ids, rng, weight)
+    return guards_calibration.threshold_by(score, 1.28, world.label, device, world.ids, rng, weight)
 
 
 def clustered_interval(world: World, dose: float, rng: np.random.Generator) -> GuardVerdict:
@@ -328,7 +342,7 @@ def clustered_interval(world: World, dose: float, rng: np.random.Generator) -> G
     rows = np.repeat(np.arange(len(world.frame)), int(dose or 1))
     noise = rng.normal(size=len(rows)) * (dose > 0)
     score = world.frame["score"].to_numpy()[rows] + noise
-    return guards_score.clustered_interval(
+    return guards_unit.clustered_interval(
         score, world.label[rows], world.ids[rows], world.frame["weight"].to_numpy()[rows]
     )
 
@@ -339,7 +353,7 @@ def subgroup_gap(world: World, dose: float, rng: np.random.Generator) -> GuardVe
     groups = world.frame[["density", "race_ethnicity", "age_band", "device"]]
     score = world.frame["score"] - SEPARATION * unseen
     weight = world.frame["weight"]
-    return guards_score.subgroup_gap(score, world.label, groups, world.ids, rng, weight)
+    return guards_groups.subgroup_gap(score, world.label, groups, world.ids, rng, weight)
 
 
 def informative_censoring(world: World, dose: float, rng: np.random.Generator) -> GuardVerdict:
@@ -349,7 +363,7 @@ def informative_censoring(world: World, dose: float, rng: np.random.Generator) -
     high = (score > np.quantile(score, 0.75)) & (time_years > 2)
     lost = share_of(high, dose, rng)
     time_years[lost], event[lost] = 2.0, 0
-    return guards_label.informative_censoring(time_years, event, score, world.ids)
+    return guards_follow_up.informative_censoring(time_years, event, score, world.ids)
 
 
 STUDIES = (

@@ -13,7 +13,7 @@ from mammolab.evaluate.delong import auc_estimate
 from mammolab.evaluate.gaps import auc_gaps
 from mammolab.evaluate.resampling import PatientBootstrap
 from mammolab.pitfalls.failure import NOT_KNOWN, Failure, Outcome, check_dose
-from mammolab.pitfalls.guards_score import subgroup_gap
+from mammolab.pitfalls.guards_groups import subgroup_gap
 from mammolab.pitfalls.many_aucs import auc_separation
 from mammolab.world.streams import stream
 

@@ -1,4 +1,4 @@
-"""The guards fire on planted confounding and keep quiet without it."""
+"""The guard on metadata fires on planted confounding and keeps quiet without it."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 
 from mammolab.errors import InputError
 from mammolab.pitfalls.collection import SamplingRule, enriched_test_set
-from mammolab.pitfalls.guards import METADATA, metadata_auc, prevalence_guard
+from mammolab.pitfalls.guards_metadata import METADATA, metadata_auc
 
 
 def exams(seed: int, n: int = 1200, rate: float = 0.5) -> pd.DataFrame:
@@ -91,37 +91,3 @@ class TestMetadataAuc:
             judge(frame.assign(site=np.arange(len(frame))))
         with pytest.raises(InputError, match="folds"):
             judge(frame.assign(patient_id="P1"))
-
-
-class TestPrevalenceGuard:
-    def test_fires_on_half_and_half_and_not_on_nature(self):
-        rng = np.random.default_rng(0)
-        natural = prevalence_guard(rng.random(20_000) < 0.006, 0.006)
-        enriched = prevalence_guard(np.arange(400) % 2 == 0, 0.006)
-        assert not natural.fired
-        assert enriched.fired
-        assert enriched.statistic == 0.5
-        assert "500.0 of 1,000" in enriched.message
-
-    def test_weights_restore_the_prevalence(self):
-        label = np.arange(2000) % 2 == 0
-        weight = np.where(label, 1.0, 165.0)
-        assert prevalence_guard(label, 0.006).fired
-        assert not prevalence_guard(label, 0.006, weight).fired
-
-    def test_fires_on_too_few_cancers(self):
-        label = np.zeros(20_000, dtype=bool)
-        label[:20] = True
-        verdict = prevalence_guard(label, 0.006)
-        assert verdict.fired
-        assert verdict.limit == pytest.approx(0.003)
-
-    def test_too_few_exams_to_tell(self):
-        label = np.zeros(60, dtype=bool)
-        label[0] = True
-        assert not prevalence_guard(label, 0.006).fired
-
-    @pytest.mark.parametrize(("prevalence", "ratio"), [(0.0, 2.0), (1.2, 2.0), (0.01, 1.0)])
-    def test_refusals(self, prevalence, ratio):
-        with pytest.raises(InputError, match="between 0 and 1"):
-            prevalence_guard([0, 1], prevalence, ratio=ratio)
