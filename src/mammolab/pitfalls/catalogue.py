@@ -11,7 +11,7 @@ from mammolab.pitfalls.best_subgroup import BEST_SUBGROUP
 from mammolab.pitfalls.censoring_weights import WRONG_CENSORING
 from mammolab.pitfalls.clusters import IMAGES_INDEPENDENT
 from mammolab.pitfalls.device import DEVICE_SCORES
-from mammolab.pitfalls.device_shortcut import DEVICE_SHORTCUT
+from mammolab.pitfalls.device_repairs import DEVICE_SHORTCUT
 from mammolab.pitfalls.enrichment import ENRICHED_TEST_SET, SPECTRUM
 from mammolab.pitfalls.exclusion import EXCLUSIONS
 from mammolab.pitfalls.failure import Failure
