@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from mammolab.errors import InputError
-from mammolab.pitfalls.collection import SamplingRule, enriched_test_set
+from mammolab.pitfalls.collection import SamplingRule
 from mammolab.pitfalls.guards_metadata import METADATA, metadata_auc
+from mammolab.pitfalls.sources import collect_from_sources
 
 
 def exams(seed: int, n: int = 1200, rate: float = 0.5) -> pd.DataFrame:
@@ -18,8 +19,6 @@ def exams(seed: int, n: int = 1200, rate: float = 0.5) -> pd.DataFrame:
             "device": rng.choice(["alder", "birch", "cedar"], n),
             "site": rng.choice(["A", "B", None], n),
             "cancer_within_1y": rng.random(n) < rate,
-            "has_pixels": True,
-            "sampling_weight": 1.0,
         }
     )
 
@@ -45,10 +44,9 @@ class TestMetadataAuc:
     def test_fires_where_the_negatives_come_from_one_scanner_and_year(self):
         cohort = exams(5, n=12_000, rate=0.03)
         rng = np.random.default_rng(5)
-        everywhere = SamplingRule()
         there = SamplingRule(years=(2015, 2016), devices=("cedar",))
-        confounded = judge(enriched_test_set(cohort, everywhere, there, rng).frame)
-        alike = judge(enriched_test_set(cohort, everywhere, everywhere, rng).frame)
+        confounded = judge(collect_from_sources(cohort, there, 1.0, rng))
+        alike = judge(collect_from_sources(cohort, there, 0.0, rng))
         assert confounded.fired
         assert confounded.statistic > 0.85
         assert "device, exam_year, site" in confounded.message

@@ -39,10 +39,10 @@ class TestPrevalence:
         label[0] = True
         assert not prevalence(label, 0.006).fired
 
-    @pytest.mark.parametrize(("prevalence", "ratio"), [(0.0, 2.0), (1.2, 2.0), (0.01, 1.0)])
-    def test_refusals(self, prevalence, ratio):
+    @pytest.mark.parametrize(("share", "ratio"), [(0.0, 2.0), (1.2, 2.0), (0.01, 1.0)])
+    def test_refusals(self, share, ratio):
         with pytest.raises(InputError, match="between 0 and 1"):
-            prevalence([0, 1], prevalence, ratio=ratio)
+            prevalence([0, 1], share, ratio=ratio)
 
 
 class TestPrevalenceBySource:
