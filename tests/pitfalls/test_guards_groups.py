@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.integrate import quad
 from scipy.stats import norm
 
 from mammolab.errors import InputError
-from mammolab.pitfalls.guards_groups import cancers_needed, subgroup_gap
+from mammolab.pitfalls.guards_groups import cancers_needed, cancers_to_know, subgroup_gap
+from mammolab.pitfalls.many_aucs import auc_separation, many_aucs
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -54,16 +56,26 @@ class TestSubgroupGap:
 
 class TestCancersNeeded:
     def test_by_hand(self):
-        # Two groups of one column; A(.75) = .75^2 (2 / 1.75 - 1), A(.85) likewise.
+        # Two groups of one column, as many healthy women as cancers in each.
         groups = pd.DataFrame({"race": np.repeat(["x", "y"], [40, 400])})
         label = np.concatenate([np.arange(40) < 20, np.arange(400) < 200])
         verdict = cancers_needed(label, groups, np.arange(440).astype(str))
-        small, large = 0.75**2 * (2 / 1.75 - 1), 0.85**2 * (2 / 1.85 - 1)
-        error = 0.10 / (norm.ppf(1 - 0.05 / 4) + norm.ppf(0.8))
         assert verdict.statistic == 20
-        assert verdict.limit == np.ceil(small / (error**2 - large / 200))
         assert verdict.fired
         assert "race=x" in verdict.message
+
+        def variance(auc, n):
+            """Hanley and McNeil's, n women of each class; Q by the integral over a healthy one."""
+            d = np.sqrt(2) * norm.ppf(auc)
+            q, _ = quad(lambda x: norm.pdf(x) * norm.sf(x - d) ** 2, -10, 10)
+            return (auc * (1 - auc) + 2 * (n - 1) * (q - auc**2)) / n**2
+
+        def gap_seen(n):
+            of_rest = variance(0.85, 200)
+            chance = norm.ppf(1 - 0.05 / 4) * np.sqrt(variance(0.85, n) + of_rest)
+            return chance + norm.ppf(0.8) * np.sqrt(variance(0.75, n) + of_rest)
+
+        assert gap_seen(verdict.limit) <= 0.10 < gap_seen(verdict.limit - 1)
 
     def test_images_of_a_woman_are_one_cancer(self):
         groups = pd.DataFrame({"race": np.repeat(["x", "y"], 400)})
@@ -84,3 +96,40 @@ class TestCancersNeeded:
             cancers_needed([1, 0], groups, ["a", "b"], auc=0.55)
         with pytest.raises(InputError, match="no positive row"):
             cancers_needed([0, 0], groups, ["a", "b"])
+
+
+class TestCancersToKnow:
+    def test_so_many_show_the_gap_in_four_of_five_studies(self):
+        low, high = 0.75, 0.85
+        needed = int(cancers_to_know(low, high))
+        rng = np.random.default_rng(0)
+        shape = (2000, needed, 1), (2000, 10 * needed, 1)
+        healthy = rng.standard_normal(shape[1])
+        studies = many_aucs(auc_separation(low) + rng.standard_normal(shape[0]), healthy)
+        at_null = many_aucs(auc_separation(high) + rng.standard_normal(shape[0]), healthy)
+        limit = high - 1.96 * at_null.auc.std()
+        assert np.mean(studies.auc < limit) == pytest.approx(0.80, abs=0.03)
+
+    def test_the_others_errors_count(self):
+        low, high, n_rest, n_studies = 0.75, 0.85, 100, 2000
+        needed = int(cancers_to_know(low, high, n_cancers_rest=n_rest))
+        assert needed > cancers_to_know(low, high)
+        rng = generator()
+
+        def aucs(auc: float, n: int) -> np.ndarray:
+            cancers = auc_separation(auc) + rng.standard_normal((n_studies, n, 1))
+            return many_aucs(cancers, rng.standard_normal((n_studies, 10 * n, 1))).auc
+
+        rest = aucs(high, n_rest)
+        limit = -1.96 * (aucs(high, needed) - rest).std()
+        assert np.mean(aucs(low, needed) - rest < limit) == pytest.approx(0.80, abs=0.03)
+
+    def test_more_are_needed_for_less_and_for_more_looks(self):
+        assert cancers_to_know(0.70, 0.85) < cancers_to_know(0.75, 0.85)
+        assert cancers_to_know(0.75, 0.85) < cancers_to_know(0.75, 0.85, n_looks=40)
+        assert cancers_to_know(0.8499, 0.85) == np.inf
+        assert cancers_to_know(0.75, 0.85, n_cancers_rest=0) == np.inf
+
+    def test_refusals(self):
+        with pytest.raises(InputError, match="below that of the rest"):
+            cancers_to_know(0.9, 0.85)

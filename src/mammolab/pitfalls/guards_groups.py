@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
-from scipy.stats import norm
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import multivariate_normal, norm
 
 from mammolab.errors import InputError
 from mammolab.evaluate.checks import check_scores
@@ -15,6 +15,7 @@ from mammolab.pitfalls._exams import check_exams, check_groups, told
 from mammolab.pitfalls.verdict import GuardVerdict
 
 AUC_GAP = 0.05  # of a group below everyone else (assumption)
+_FEWEST_CANCERS, _MOST_CANCERS = 10, 100_000  # fewer are not estimated in any chapter
 
 
 def subgroup_gap(
@@ -114,13 +115,9 @@ def cancers_needed(
 
     Notes
     -----
-    Healthy women are many and add nothing to the variance: that of an AUC A from n cancers is then
-    (2 A^2 / (1 + A) - A^2) / n (Hanley and McNeil). The test is two-sided at 5% over the number of
-    groups (Bonferroni).
-
-    References
-    ----------
-    Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747.
+    As `cancers_to_know`, with as many healthy women for each with cancer as there are in all; the
+    others have the cancers they have. The test is two-sided at 5% over the number of groups
+    (Bonferroni).
     """
     if not (0.5 <= auc - gap < auc < 1 and 0 < power < 1):
         raise InputError(
@@ -134,10 +131,15 @@ def cancers_needed(
         for level in np.unique(levels)
     }
     smallest = min(counts, key=counts.get)
-    rest = len(np.unique(exams.patient[exams.label])) - counts[smallest]
-    error = gap / (norm.ppf(1 - LEVEL / 2 / len(counts)) + norm.ppf(power))
-    left = error**2 - (_variance_of_one(auc) / rest if rest else np.inf)
-    needed = float(np.ceil(_variance_of_one(auc - gap) / left)) if left > 0 else np.inf
+    n_cancers, n_healthy = (len(np.unique(exams.patient[exams.label == kind])) for kind in (1, 0))
+    needed = cancers_to_know(
+        auc - gap,
+        auc,
+        len(counts),
+        n_healthy / n_cancers,
+        power,
+        n_cancers_rest=n_cancers - counts[smallest],
+    )
     fired = counts[smallest] < needed
     message = (
         f"{counts[smallest]} women with cancer are in {smallest}, and {needed:.0f} are needed to "
@@ -147,6 +149,75 @@ def cancers_needed(
     return GuardVerdict("cancers_needed", float(counts[smallest]), needed, fired, message)
 
 
-def _variance_of_one(auc: float) -> float:
-    """Variance of an AUC from a single cancer among many healthy women (Hanley and McNeil)."""
-    return 2 * auc**2 / (1 + auc) - auc**2
+def cancers_to_know(
+    auc_group: float,
+    auc_rest: float,
+    n_looks: int = 1,
+    healthy_per_cancer: float = 10.0,
+    power: float = 0.80,
+    level: float = LEVEL,
+    n_cancers_rest: float = np.inf,
+) -> float:
+    """Cancers in a group that show its lower AUC in `power` of studies.
+
+    Parameters
+    ----------
+    auc_group, auc_rest : float in (0, 1)
+        The group's true AUC, below that of everyone else.
+    n_looks : int
+        Groups looked at; the two-sided level is divided by it (Bonferroni).
+    healthy_per_cancer : float
+        Women without cancer for each with; a screening programme has 150 or more.
+    power, level : float in (0, 1)
+    n_cancers_rest : float
+        Cancers among everyone else; by default so many that their AUC is known.
+
+    Returns
+    -------
+    float
+        A whole number from 10 up; infinity above 100,000.
+
+    Raises
+    ------
+    InputError
+        If the group's AUC is not below that of the rest, or n_looks is below 1.
+
+    Notes
+    -----
+    With scores normal and equally spread in both classes, the variance of an AUC of A by n cancers
+    and m others is (A (1 - A) + (n + m - 2) (Q - A^2)) / (n m), where Q is the chance that two
+    cancers both outrank an exam without (Hanley and McNeil's Q1 and Q2, here equal). Where the
+    group is no worse, it has the AUC of the rest. Scores that spread more among cancers need more.
+
+    References
+    ----------
+    Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747.
+
+    Examples
+    --------
+    >>> cancers_to_know(0.75, 0.85), cancers_to_know(0.80, 0.85)
+    (36.0, 134.0)
+    """
+    if not 0 < auc_group < auc_rest < 1 or n_looks < 1:
+        raise InputError(
+            "The group's AUC must be below that of the rest, both in (0, 1), and n_looks at least "
+            f"1; they are {auc_group}, {auc_rest} and {n_looks}."
+        )
+    if n_cancers_rest < 1:
+        return np.inf
+    n = np.arange(float(_FEWEST_CANCERS), _MOST_CANCERS + 1)
+    of_rest = _variance(auc_rest, np.array(n_cancers_rest), healthy_per_cancer)
+    missed = norm.ppf(1 - level / (2 * n_looks)) * np.sqrt(
+        _variance(auc_rest, n, healthy_per_cancer) + of_rest
+    )
+    missed += norm.ppf(power) * np.sqrt(_variance(auc_group, n, healthy_per_cancer) + of_rest)
+    enough = missed <= auc_rest - auc_group
+    return float(n[enough.argmax()]) if enough.any() else np.inf
+
+
+def _variance(auc: float, n_cancers: NDArray[np.float64], per_cancer: float) -> NDArray[np.float64]:
+    """Variance of an AUC of binormal scores; 0 for infinitely many cancers."""
+    threshold = norm.ppf(auc)
+    both = float(multivariate_normal.cdf([threshold, threshold], cov=[[1.0, 0.5], [0.5, 1.0]]))
+    of_one = (auc * (1 - auc) - 2 * (both - auc**2)) / (per_cancer * n_cancers**2)
+    return of_one + (1 + per_cancer) * (both - auc**2) / (per_cancer * n_cancers)
