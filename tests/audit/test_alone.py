@@ -8,7 +8,7 @@ from mammolab.audit.alone import alone_auc
 from mammolab.audit.missing import LIMIT, missing_by_label
 from mammolab.errors import InputError
 from mammolab.evaluate.roc import auc
-from mammolab.pitfalls.guards import metadata_auc
+from mammolab.pitfalls.guards_metadata import metadata_auc
 
 
 def column(seed, n=1500, effect=0.0, n_levels=3):

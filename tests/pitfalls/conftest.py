@@ -1,4 +1,6 @@
-"""A small study on fabricated thumbnails: cancers are spots, devices are backgrounds."""
+"""Fabricated exams for the guards, and a small study on fabricated thumbnails."""
+
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -41,3 +43,39 @@ def fabricated_study() -> SmallStudy:
         images[place, y : y + 3, x : x + 3] += 25
     bootstrap = PatientBootstrap.draw(exams.loc[exams["split"] == "test", "patient_id"], 100, 0)
     return SmallStudy(images, inputs, exams, bootstrap, steps=30, threads=1)
+
+
+@pytest.fixture(scope="session")
+def device_exams() -> Callable[..., dict[str, np.ndarray]]:
+    """Return exams of n / 3 women, who stay with their device; the score knows the label only."""
+
+    def exams(seed: int, n: int = 1500, rate: float = 0.1) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        patient = rng.integers(0, n // 3, n)
+        label = rng.random(n) < rate
+        devices = np.array(["alder", "birch", "cedar"])
+        return {
+            "patient_ids": patient.astype(str),
+            "device": devices[rng.integers(0, 3, n // 3)[patient]],
+            "label": label,
+            "score": rng.normal(size=n) + label,
+        }
+
+    return exams
+
+
+@pytest.fixture(scope="session")
+def check_weights_and_order() -> Callable[..., None]:
+    """Weights equal duplication, and the order of rows does not matter, for a guard's statistic."""
+
+    def check(judge: Callable, table: dict[str, np.ndarray]) -> None:
+        n = len(table["label"])
+        weight = 1 + np.arange(n) % 3
+        rows, order = np.repeat(np.arange(n), weight), np.random.default_rng(0).permutation(n)
+        weighted = judge(table, sample_weight=weight.astype(float))
+        doubled = judge({name: column[rows] for name, column in table.items()})
+        assert weighted.statistic == pytest.approx(doubled.statistic)
+        shuffled = judge({name: column[order] for name, column in table.items()})
+        assert shuffled.statistic == pytest.approx(judge(table).statistic)
+
+    return check

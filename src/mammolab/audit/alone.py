@@ -33,8 +33,8 @@ def alone_auc(
     label : array-like of bool, shape (n,)
     level : array-like of str, shape (n,)
     patient_ids : array-like of str, shape (n,)
-        Patients are dealt to folds whole, as `pitfalls.guards.metadata_auc` deals them by the same
-        generator.
+        Patients are dealt to folds whole, as `pitfalls.guards_metadata.metadata_auc` deals them by
+        the same generator.
     rng : numpy Generator
     sample_weight : array-like of float, shape (n,)
 

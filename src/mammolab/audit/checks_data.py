@@ -15,16 +15,13 @@ from mammolab.audit.missing import LIMIT, missing_by_label
 from mammolab.audit.run import HALFWAY, Check, Finding, Settings, ask
 from mammolab.audit.table import AuditTable
 from mammolab.errors import InputError
-from mammolab.pitfalls.guards import (
-    METADATA_TOLERANCE,
-    PREVALENCE_RATIO,
-    metadata_auc,
-    prevalence_guard,
-)
-from mammolab.pitfalls.guards_source import (
+from mammolab.pitfalls.guards_device import device_probe
+from mammolab.pitfalls.guards_image import border_probe
+from mammolab.pitfalls.guards_metadata import METADATA_TOLERANCE, metadata_auc
+from mammolab.pitfalls.guards_prevalence import (
     PREVALENCE_FOLD,
-    border_probe,
-    device_probe,
+    PREVALENCE_RATIO,
+    prevalence,
     prevalence_by_source,
 )
 from mammolab.pitfalls.guards_split import duplicate_images, image_fingerprint, patient_overlap
@@ -137,7 +134,7 @@ def _prevalence(table: AuditTable, settings: Settings, seed: int) -> Finding:
     if settings.prevalence is None:
         raise InputError("this is no screening set, and no --prevalence was given")
     units = table.labelled
-    guard = partial(prevalence_guard, units[LABEL], settings.prevalence, units["weight"])
+    guard = partial(prevalence, units[LABEL], settings.prevalence, units["weight"])
     verdict = guard(ratio=PREVALENCE_RATIO)
     fold = verdict.statistic / settings.prevalence
     told = verdict.message.replace("the population", settings.population)

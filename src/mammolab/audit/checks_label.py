@@ -14,14 +14,9 @@ from mammolab.audit.run import HALFWAY, Check, Finding, Settings
 from mammolab.audit.table import AuditTable
 from mammolab.errors import InputError
 from mammolab.evaluate.checks import Estimate, effective_number
-from mammolab.pitfalls.guards_label import (
-    early_cancers,
-    exclusions,
-    follow_up,
-    informative_censoring,
-    label_source,
-    label_timing,
-)
+from mammolab.pitfalls.guards_exclusion import exclusions
+from mammolab.pitfalls.guards_follow_up import early_cancers, follow_up, informative_censoring
+from mammolab.pitfalls.guards_label import label_source, label_timing
 from mammolab.pitfalls.verdict import GuardVerdict
 
 GROUP = "The label"

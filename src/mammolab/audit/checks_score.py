@@ -14,20 +14,17 @@ from mammolab.audit.columns import LABEL
 from mammolab.audit.run import Check, Finding, Settings, ask
 from mammolab.audit.table import AuditTable
 from mammolab.errors import InputError
-from mammolab.pitfalls.guards_score import (
-    AUC_GAP,
+from mammolab.pitfalls.guards_calibration import (
     CALIBRATION_FACTOR,
     FLAGGED_ODDS_RATIO,
-    INTERVAL_RATIO,
     calibration,
     calibration_by,
-    cancers_needed,
-    clustered_interval,
-    disclosed_selection,
-    subgroup_gap,
     threshold_by,
 )
-from mammolab.pitfalls.guards_source import SCORE_SHIFT_SD, score_by_device
+from mammolab.pitfalls.guards_device import SCORE_SHIFT_SD, score_by_device
+from mammolab.pitfalls.guards_groups import AUC_GAP, cancers_needed, subgroup_gap
+from mammolab.pitfalls.guards_selection import disclosed_selection
+from mammolab.pitfalls.guards_unit import INTERVAL_RATIO, clustered_interval
 
 GROUP, DISCLOSURE = "The score", "How it came to be reported"
 FLAGGED = 0.10  # of the negatives, where no --threshold is given: a usual recall rate

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from mammolab.errors import InputError
@@ -70,6 +71,20 @@ def judged_groups(
             f"No {kind} and its rest have {MINIMUM_PATIENTS} patients each: too few to compare."
         )
     return groups[:, kept], [names[k] for k in kept]
+
+
+def judged_gaps(table: pd.DataFrame, needed: str) -> pd.DataFrame:
+    """The rows of a table of `evaluate.gaps` that have a gap.
+
+    Raises
+    ------
+    InputError
+        If there is none; `needed` says what that takes.
+    """
+    judged = table[table["gap"].notna()].reset_index(drop=True)
+    if judged.empty:
+        raise InputError(f"No group and its rest have {needed} each: too few to compare.")
+    return judged
 
 
 def group_contrasts(

@@ -31,6 +31,12 @@ def told() -> Iterator[None]:
         raise InputError(f"The guard cannot judge this table: {error}.") from error
 
 
+def checked_flag(values: ArrayLike, name: str, n_rows: int | None = None) -> NDArray[np.bool_]:
+    """`check_flag`, with the user's InputError where a value is missing or is no flag."""
+    with told():
+        return check_flag(values, name, n_rows)
+
+
 @dataclass(frozen=True, eq=False)
 class Exams:
     """Checked columns, one entry a row; `patient` numbers the patients in order of their ids."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+N_PERMUTATIONS = 99  # behind the limit of a probe
 _BLOCK_CELLS = 2_000_000  # rows times permutations held at once
 
 

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from mammolab.evaluate.checks import Estimate
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
-from mammolab.pitfalls.guards_score import disclosed_selection
+from mammolab.pitfalls.guards_selection import disclosed_selection
 from mammolab.pitfalls.many_aucs import auc_separation, many_aucs
 from mammolab.world.streams import stream
 

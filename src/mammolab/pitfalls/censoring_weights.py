@@ -12,7 +12,7 @@ from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.concordance_variants import concordance_variants
 from mammolab.evaluate.resampling import PatientBootstrap
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
-from mammolab.pitfalls.guards_analysis import censoring_weights
+from mammolab.pitfalls.guards_follow_up import censoring_weights
 from mammolab.world.streams import stream
 
 YEARS = 5

@@ -10,7 +10,7 @@ from mammolab.errors import InputError
 from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.rates import proportion_estimate
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
-from mammolab.pitfalls.guards_score import clustered_interval
+from mammolab.pitfalls.guards_unit import clustered_interval
 from mammolab.pitfalls.many_aucs import auc_separation, many_aucs
 from mammolab.world.streams import stream
 

@@ -19,7 +19,7 @@ from mammolab.model.network import ResNet18
 from mammolab.model.score import exam_scores, score_images
 from mammolab.pitfalls._unjudged import judged
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
-from mammolab.pitfalls.guards_score import threshold_by
+from mammolab.pitfalls.guards_calibration import threshold_by
 
 # Grey level (0-1) that keeps its place: about the mean of a breast's pixels.
 PIVOT = 0.3

@@ -22,7 +22,7 @@ from mammolab.pitfalls._unjudged import judged
 from mammolab.pitfalls.device_shortcut import FrozenFeatures, collect, share_at
 from mammolab.pitfalls.device_ways import WAYS, TrainedWays
 from mammolab.pitfalls.failure import NOT_KNOWN, Failure, Outcome
-from mammolab.pitfalls.guards_source import prevalence_by_source
+from mammolab.pitfalls.guards_prevalence import prevalence_by_source
 
 DEVICE_SHORTCUT = Failure(
     name="device_shortcut",

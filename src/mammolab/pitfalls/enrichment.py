@@ -10,10 +10,10 @@ import pandas as pd
 from mammolab.errors import InputError
 from mammolab.evaluate.auc_bootstrap import auc_bootstrap
 from mammolab.evaluate.resampling import PatientBootstrap, share_estimate
+from mammolab.pitfalls import guards_prevalence
 from mammolab.pitfalls.collection import LABEL
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
-from mammolab.pitfalls.guards import prevalence_guard
-from mammolab.pitfalls.guards_label import EXCLUSION_GAP, exclusions
+from mammolab.pitfalls.guards_exclusion import EXCLUSION_GAP, exclusions
 from mammolab.pitfalls.verdict import GuardVerdict
 
 Streams = Callable[[str], np.random.Generator]
@@ -151,7 +151,7 @@ def half_cancers(
             (drawn, rebased),
         )
     )
-    guard = prevalence_guard(drawn[LABEL], natural, drawn["set_weight"])
+    guard = guards_prevalence.prevalence(drawn[LABEL], natural, drawn["set_weight"])
     return Outcome(dose, in_set, reported, true, repaired, guard)
 
 

@@ -12,7 +12,7 @@ from mammolab.evaluate.auc_bootstrap import auc_bootstrap
 from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.resampling import PatientBootstrap, share_estimate
 from mammolab.evaluate.subgroups import UNKNOWN
-from mammolab.pitfalls import guards_label
+from mammolab.pitfalls import guards_exclusion
 from mammolab.pitfalls.failure import NOT_KNOWN, Failure, Outcome, check_dose
 from mammolab.pitfalls.inconvenient import LABEL, REASONS, Inconvenient
 from mammolab.pitfalls.verdict import GuardVerdict
@@ -202,8 +202,8 @@ def _judge(
     if kept.all() or not kept.any():
         left = float(not kept.any())
         message = "Every exam is left out." if left else "No exam is left out."
-        return GuardVerdict("exclusions", left, guards_label.EXCLUSION_GAP, bool(left), message)
-    return guards_label.exclusions(
+        return GuardVerdict("exclusions", left, guards_exclusion.EXCLUSION_GAP, bool(left), message)
+    return guards_exclusion.exclusions(
         kept, exams[LABEL], groups, exams["patient_id"], rng, exams["sampling_weight"]
     )
 

@@ -5,21 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import multivariate_normal, norm
 
-from mammolab.errors import InputError
 from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.delong import auc_estimate
 from mammolab.evaluate.gaps import auc_gaps
 from mammolab.evaluate.resampling import PatientBootstrap
 from mammolab.pitfalls.failure import NOT_KNOWN, Failure, Outcome, check_dose
-from mammolab.pitfalls.guards_score import subgroup_gap
+from mammolab.pitfalls.guards_groups import cancers_to_know, subgroup_gap
 from mammolab.pitfalls.many_aucs import auc_separation
 from mammolab.world.streams import stream
 
 # Share of the women in each group; the last one is failed.
 GROUPS = {"first": 0.40, "second": 0.25, "third": 0.15, "fourth": 0.12, "hidden": 0.08}
-_FEWEST_CANCERS, _MOST_CANCERS = 10, 100_000  # fewer are not estimated in any chapter
 
 HIDDEN_SUBGROUP = Failure(
     name="hidden_subgroup",
@@ -99,67 +96,10 @@ def hidden_subgroup(
     )
 
 
-def cancers_to_know(
-    auc_group: float,
-    auc_rest: float,
-    n_looks: int = 1,
-    healthy_per_cancer: float = 10.0,
-    power: float = 0.80,
-    level: float = 0.05,
-) -> float:
-    """Cancers in a group that show its lower AUC in `power` of studies.
-
-    Parameters
-    ----------
-    auc_group, auc_rest : float in (0, 1)
-        The group's true AUC, below that of everyone else, who are so many that theirs is known.
-    n_looks : int
-        Groups looked at; the two-sided level is divided by it (Bonferroni).
-    healthy_per_cancer : float
-        Exams without cancer in the group for each with; a screening programme has 150 or more.
-    power, level : float in (0, 1)
-
-    Returns
-    -------
-    float
-        A whole number from 10 up; infinity above 100,000.
-
-    Raises
-    ------
-    InputError
-        If the group's AUC is not below that of the rest, or n_looks is below 1.
-
-    Notes
-    -----
-    With scores normal and equally spread in both classes, the variance of an AUC of A by n cancers
-    and m others is (A (1 - A) + (n + m - 2) (Q - A^2)) / (n m), where Q is the chance that two
-    cancers both outrank an exam without (Hanley and McNeil's Q1 and Q2, here equal).
-
-    References
-    ----------
-    Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747.
-
-    Examples
-    --------
-    >>> cancers_to_know(0.75, 0.85), cancers_to_know(0.80, 0.85)
-    (36.0, 134.0)
-    """
-    if not 0 < auc_group < auc_rest < 1 or n_looks < 1:
-        raise InputError(
-            "The group's AUC must be below that of the rest, both in (0, 1), and n_looks at least "
-            f"1; they are {auc_group}, {auc_rest} and {n_looks}."
-        )
-    n = np.arange(float(_FEWEST_CANCERS), _MOST_CANCERS + 1)
-    missed = norm.ppf(1 - level / (2 * n_looks)) * _standard_error(auc_rest, n, healthy_per_cancer)
-    missed += norm.ppf(power) * _standard_error(auc_group, n, healthy_per_cancer)
-    enough = missed <= auc_rest - auc_group
-    return float(n[enough.argmax()]) if enough.any() else float("inf")
-
-
 def cancers_to_know_table(
     auc_rest: float, aucs: list[float], looks: list[int], n_cancers_here: int
 ) -> pd.DataFrame:
-    """`cancers_to_know` for several AUCs of the group and numbers of groups looked at.
+    """`guards_groups.cancers_to_know` for several AUCs of the group and numbers of groups looked at.
 
     Returns
     -------
@@ -196,13 +136,3 @@ def _women(
         group[label] == "hidden", auc_separation(auc_hidden), auc_separation(auc)
     )
     return score, label, group
-
-
-def _standard_error(
-    auc: float, n_cancers: NDArray[np.float64], per_cancer: float
-) -> NDArray[np.float64]:
-    n_healthy = per_cancer * n_cancers
-    threshold = norm.ppf(auc)
-    both = float(multivariate_normal.cdf([threshold, threshold], cov=[[1.0, 0.5], [0.5, 1.0]]))
-    spread = auc * (1 - auc) + (n_cancers + n_healthy - 2) * (both - auc**2)
-    return np.sqrt(spread / (n_cancers * n_healthy))

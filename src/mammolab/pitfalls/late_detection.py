@@ -15,7 +15,7 @@ from mammolab.evaluate.checks import (
 from mammolab.evaluate.horizons import time_auc_estimate
 from mammolab.evaluate.resampling import PatientBootstrap
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
-from mammolab.pitfalls.guards_label import early_cancers
+from mammolab.pitfalls.guards_follow_up import early_cancers
 from mammolab.world.streams import stream
 
 LATE_DETECTION = Failure(

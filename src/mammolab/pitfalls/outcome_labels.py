@@ -13,7 +13,7 @@ from mammolab.errors import InputError
 from mammolab.evaluate.censoring import status_by_horizons
 from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.resampling import PatientBootstrap, share_estimate
-from mammolab.pitfalls import guards_label
+from mammolab.pitfalls import guards_follow_up, guards_label
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
 
 LABEL = "cancer_within_1y"
@@ -209,7 +209,7 @@ def short_follow_up(
         share_estimate(recall, known, patients, weight, bootstrap),
         share_estimate(recall, cancer, patients, weight, bootstrap),
         share_estimate(recall, status[:, 0], patients, weight * stands_for[:, 0], bootstrap),
-        guards_label.follow_up(known, followed_days, horizon_days, weight),
+        guards_follow_up.follow_up(known, followed_days, horizon_days, weight),
     )
 
 

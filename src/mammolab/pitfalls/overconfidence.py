@@ -16,7 +16,7 @@ from mammolab.evaluate.calibrators import LogisticCalibrator
 from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.reliability import expected_over_observed_estimate
 from mammolab.evaluate.resampling import PatientBootstrap, ratio_estimate
-from mammolab.pitfalls import guards_score
+from mammolab.pitfalls import guards_calibration
 from mammolab.pitfalls._unjudged import judged
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
 
@@ -105,7 +105,7 @@ def overconfidence(
         reported=mean(of_test),
         true=mean(label.to_numpy(float)),
         repaired=mean(repair.apply(of_test)),
-        guard=judged(guards_score.calibration, of_test, label, ids, deepcopy(rng), weight),
+        guard=judged(guards_calibration.calibration, of_test, label, ids, deepcopy(rng), weight),
     )
 
 

@@ -17,9 +17,9 @@ from mammolab.evaluate.mrmc import reader_mean
 from mammolab.evaluate.rates import proportion_estimate
 from mammolab.evaluate.reader_criterion import prevalence_weight, recall_at_rate
 from mammolab.evaluate.readers import share_covariance
+from mammolab.pitfalls import guards_prevalence
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
-from mammolab.pitfalls.guards import prevalence_guard
-from mammolab.pitfalls.guards_analysis import follows_errors, reader_setting
+from mammolab.pitfalls.guards_readers import follows_errors, reader_setting
 from mammolab.pitfalls.many_aucs import auc_separation
 from mammolab.world.readers import with_ai
 from mammolab.world.streams import stream
@@ -210,7 +210,7 @@ def prevalence_effect(
         _mean_sensitivity(of_cancers > criterion),
         Estimate(FOUND_IN_CLINIC, FOUND_IN_CLINIC, FOUND_IN_CLINIC),
         _mean_sensitivity(at_rate[label]),
-        prevalence_guard(label, prevalence),
+        guards_prevalence.prevalence(label, prevalence),
     )
 
 

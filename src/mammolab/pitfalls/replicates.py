@@ -12,7 +12,7 @@ from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.paired import PairedCounts, noninferiority_p, tango_interval
 from mammolab.evaluate.rates import proportion_estimate
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
-from mammolab.pitfalls.guards_analysis import replicate_error
+from mammolab.pitfalls.guards_unit import replicate_error
 from mammolab.world.streams import stream
 
 ALPHA = 0.025  # one-sided

@@ -14,7 +14,7 @@ from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.delong import auc_estimate
 from mammolab.evaluate.resampling import PatientBootstrap, sum_replicates
 from mammolab.evaluate.roc import auc
-from mammolab.pitfalls import guards_score
+from mammolab.pitfalls import guards_selection
 from mammolab.pitfalls._partings import COLUMNS, PartedWomen, checked_scores, part_women
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
 from mammolab.pitfalls.verdict import GuardVerdict
@@ -105,7 +105,7 @@ def best_of_runs(
     )
     order = rng.permuted(np.tile(np.arange(n_runs), (n_draws, 1)), axis=1)
     told = _told(order[:, :n_looks], on_tested, on_fresh, dev_auc, scores[test], split)
-    guard = guards_score.disclosed_selection(n_runs, n_looks, n_runs)
+    guard = guards_selection.disclosed_selection(n_runs, n_looks, n_runs)
     return _outcome(dose, n_looks, told, guard)
 
 
@@ -177,7 +177,7 @@ def tuned_on_test(
         order = np.argsort(-dev_accuracy, kind="stable")[:n_looks]
         looked_at = np.tile(order, (len(on_tested), 1))
         told.append(_told(looked_at, on_tested, on_fresh, dev_accuracy, decisions, split))
-    guard = guards_score.disclosed_selection(n_pairs, n_looks, len(trainings))
+    guard = guards_selection.disclosed_selection(n_pairs, n_looks, len(trainings))
     return _outcome(dose, n_looks, np.concatenate(told), guard)
 
 

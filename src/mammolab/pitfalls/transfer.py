@@ -14,7 +14,7 @@ from mammolab.errors import InputError
 from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval, share_estimate
 from mammolab.evaluate.thresholds import lowest_per_patient
-from mammolab.pitfalls import guards_score
+from mammolab.pitfalls import guards_calibration
 from mammolab.pitfalls._unjudged import judged
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
 
@@ -168,7 +168,7 @@ def carried_threshold(
         true=_ruled_out_estimate(away, carried.threshold, bootstrap),
         repaired=_chosen_again(away, local, carried, n_local, bootstrap, local_rng),
         guard=judged(
-            guards_score.threshold_by,
+            guards_calibration.threshold_by,
             both["score"],
             carried.threshold,
             both["cancer_within_1y"],

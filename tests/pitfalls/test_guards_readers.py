@@ -1,17 +1,10 @@
-"""The guards on an analysis speak when something is planted and keep quiet otherwise."""
+"""Readers who read otherwise in a study, or follow a system where it errs."""
 
 import numpy as np
 import pytest
 
 from mammolab.errors import InputError
-from mammolab.evaluate.concordance import harrell_c, uno_c
-from mammolab.evaluate.paired import PairedCounts
-from mammolab.pitfalls.guards_analysis import (
-    censoring_weights,
-    follows_errors,
-    reader_setting,
-    replicate_error,
-)
+from mammolab.pitfalls.guards_readers import follows_errors, reader_setting
 
 
 def readings(seed: int, sensitivity_in_study: float) -> dict:
@@ -62,29 +55,3 @@ def test_too_few_errors_to_follow():
     assert "missed 3" in verdict.message
     with pytest.raises(InputError, match="shape"):
         follows_errors(np.ones((50, 2)), np.zeros((40, 2)), flag)
-
-
-def test_a_c_index_by_other_weights():
-    rng = np.random.default_rng(1)
-    time = rng.integers(1, 6, 500).astype(float)
-    event = rng.random(500) < 0.3
-    score = np.where(event & (time < 2), 1.0, 0.0) + rng.random(500)
-    own = uno_c(time, event, score)
-    harrell = harrell_c(time, event, score)
-    assert abs(own - harrell) > 0.01  # what is planted
-    assert censoring_weights(harrell, time, event, score).fired
-    assert not censoring_weights(round(own, 2), time, event, score).fired
-    without = censoring_weights(0.7, time, np.zeros(500), score)
-    assert np.isnan(without.statistic) and not without.fired
-
-
-@pytest.mark.parametrize(("n_replicates", "fired"), [(1, False), (2, False), (100, True)])
-def test_an_error_of_replicates_is_told_by_its_size(n_replicates, fired):
-    counts = PairedCounts(100, 6, 14, 30)
-    n = counts.n_total
-    wald = np.sqrt((20 - 8**2 / n) / n**2)
-    verdict = replicate_error(wald / np.sqrt(n_replicates), counts)
-    assert verdict.statistic == pytest.approx(1 / np.sqrt(n_replicates), rel=0.1)
-    assert verdict.fired is fired
-    with pytest.raises(InputError, match="standard error"):
-        replicate_error(-1.0, counts)

@@ -1,25 +1,18 @@
-"""Guards on an analysis: do the readers, the weights and the replicates mean what is claimed?"""
+"""Guards on reader studies: do readers read as they do at work, and do they follow the system?"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
 from scipy.stats import t as student
 
 from mammolab.errors import InputError
-from mammolab.evaluate.checks import check_flag, check_inside
-from mammolab.evaluate.concordance import uno_c
+from mammolab.evaluate.checks import check_flag
 from mammolab.evaluate.laboratory import laboratory_effect
-from mammolab.evaluate.paired import PairedCounts, tango_interval
 from mammolab.pitfalls.verdict import GuardVerdict
 
 # Readers whose study differs by less from their work are taken to read alike (assumption).
 SETTING_TOLERANCE = 0.05
-# A C-index this far from the recomputed one was made with other weights (assumption: two digits).
-CONCORDANCE_TOLERANCE = 0.01
-# A standard error below this part of the patients' own rests on something else (assumption).
-ERROR_RATIO = 0.5
 MINIMUM_WRONG = 5
 
 
@@ -133,96 +126,3 @@ def follows_errors(
         f"alone and {assisted[~flag].mean():.0%} with it: {finding}."
     )
     return GuardVerdict("follows_errors", statistic, limit, fired, message)
-
-
-def censoring_weights(
-    reported_c: float,
-    time_years: ArrayLike,
-    event: ArrayLike,
-    score: ArrayLike,
-    sample_weight: ArrayLike | None = None,
-    tau_years: float | None = None,
-    tolerance: float = CONCORDANCE_TOLERANCE,
-) -> GuardVerdict:
-    """Compute Uno's C again with 1 / G(t-)^2 and compare it with the one reported under that name.
-
-    Parameters
-    ----------
-    reported_c : float
-    time_years, event, score, sample_weight, tau_years
-        As for `evaluate.concordance.uno_c`: the very rows the reported C is of.
-    tolerance : float
-        The same rows, so there is no play of chance; this is for rounding and ties.
-
-    Returns
-    -------
-    GuardVerdict
-        statistic: reported minus recomputed, without sign; limit: the tolerance. Fires above it.
-
-    References
-    ----------
-    Uno et al. 2011, doi:10.1002/sim.4154
-    """
-    check_inside(reported_c, "reported_c", 0, 1)
-    known = uno_c(time_years, event, score, sample_weight, tau_years)
-    if np.isnan(known):
-        message = "No pair can be compared: the C-index cannot be computed again."
-        return GuardVerdict("censoring_weights", np.nan, tolerance, False, message)
-    statistic = abs(reported_c - known)
-    fired = bool(statistic > tolerance)
-    finding = "it was made with other weights" if fired else "within the tolerance"
-    message = (
-        f"The reported C-index is {reported_c:.3f}; with the inverse of the censoring curve as "
-        f"weight it is {known:.3f}: {finding}."
-    )
-    return GuardVerdict("censoring_weights", statistic, tolerance, fired, message)
-
-
-def replicate_error(
-    standard_error: float, counts: PairedCounts, ratio: float = ERROR_RATIO
-) -> GuardVerdict:
-    """Ask whether the standard error behind a test is one that this many patients can give.
-
-    A test over bootstrap replicates divides their spread by the root of their number, which is no
-    number of patients.
-
-    Parameters
-    ----------
-    standard_error : float
-        Of the difference of two sensitivities, as the test used it: for a t statistic over
-        replicates, their standard deviation over the root of their number.
-    counts : PairedCounts
-        Of the patients with cancer.
-    ratio : float
-        Below 1.
-
-    Returns
-    -------
-    GuardVerdict
-        statistic: the standard error over the patients' own (Tango's interval over its width in
-        standard errors); limit: `ratio`. Fires below it.
-
-    Raises
-    ------
-    InputError
-        If the standard error is negative or the ratio not in (0, 1).
-
-    References
-    ----------
-    Tango 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<891::AID-SIM780>3.0.CO;2-B.
-    """
-    if not standard_error >= 0 or not 0 < ratio < 1:
-        raise InputError(
-            "The standard error must be 0 or more and the ratio between 0 and 1; they are "
-            f"{standard_error} and {ratio}."
-        )
-    interval = tango_interval(counts)
-    of_patients = (interval.high - interval.low) / (2 * norm.ppf(0.975))
-    statistic = float(standard_error / of_patients)
-    fired = statistic < ratio
-    finding = "something else than patients was counted" if fired else "patients can have given it"
-    message = (
-        f"The test's standard error is {statistic:.2f} of what {counts.n_total:.0f} cancers give: "
-        f"{finding}."
-    )
-    return GuardVerdict("replicate_error", statistic, ratio, fired, message)

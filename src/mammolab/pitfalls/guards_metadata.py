@@ -1,4 +1,4 @@
-"""Guards on how a data set was put together; each returns a verdict with its number and limit."""
+"""Guard on what scanner, year and site tell of the label without a look at a pixel."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.linear_model import LogisticRegression
-from statsmodels.stats.proportion import proportion_confint
 
 from mammolab.errors import InputError
 from mammolab.evaluate.checks import check_flag, check_weight
@@ -17,9 +16,6 @@ from mammolab.pitfalls.verdict import GuardVerdict
 METADATA = ("device", "exam_year", "site")
 # Knowing the scanner must not tell more than knowing the woman: the Gail model's AUC is 0.60.
 METADATA_TOLERANCE = 0.60
-# A set with over twice, or under half, the population's cancers is no screening population
-# (assumption).
-PREVALENCE_RATIO = 2.0
 
 
 def metadata_auc(
@@ -102,71 +98,6 @@ def metadata_auc(
         f"(limit {limit:.2f}): {finding}."
     )
     return GuardVerdict("metadata_auc", float(statistic), limit, fired, message)
-
-
-def prevalence_guard(
-    label: ArrayLike,
-    population_prevalence: float,
-    sample_weight: ArrayLike | None = None,
-    ratio: float = PREVALENCE_RATIO,
-) -> GuardVerdict:
-    """Ask whether cancer is as frequent in the set as in the population it is to stand for.
-
-    Predictive values, calibration, thresholds on a rate, and readers' behaviour do not carry over
-    from a set with another prevalence.
-
-    Parameters
-    ----------
-    label : array-like of bool, shape (n,)
-    population_prevalence : float
-        In (0, 1).
-    sample_weight : array-like of float, shape (n,), optional
-        If metrics on the set use weights, give them: the weighted prevalence is what counts.
-    ratio : float
-        Above 1. It fires when the prevalence is more than this factor from the population's, and
-        surely so: the whole 95% interval lies on that side of the population's prevalence.
-
-    Returns
-    -------
-    GuardVerdict
-        statistic: prevalence in the set; limit: the population's prevalence times (or, for a set
-        with too few cancers, over) the ratio.
-
-    Raises
-    ------
-    InputError
-        If the population's prevalence is not in (0, 1) or the ratio not above 1.
-
-    Notes
-    -----
-    The interval is Wilson's on Kish's effective number of exams, (sum w)^2 / sum w^2.
-    """
-    if not 0 < population_prevalence < 1 or not ratio > 1:
-        raise InputError(
-            "The population's prevalence must lie between 0 and 1 and the ratio above 1; they are "
-            f"{population_prevalence} and {ratio}."
-        )
-    label = check_flag(label, "label")
-    weight = check_weight(sample_weight, len(label))
-    prevalence = float(weight @ label / weight.sum())
-    n_effective = weight.sum() ** 2 / (weight**2).sum()
-    low, high = proportion_confint(prevalence * n_effective, n_effective, method="wilson")
-    if prevalence >= population_prevalence:
-        limit = population_prevalence * ratio
-        fired = prevalence > limit and low > population_prevalence
-    else:
-        limit = population_prevalence / ratio
-        fired = prevalence < limit and high < population_prevalence
-    finding = (
-        "predictive values, calibration and thresholds do not carry over"
-        if fired
-        else f"within a factor of {ratio:g}, or too few exams to tell"
-    )
-    message = (
-        f"{1000 * prevalence:.1f} of 1,000 exams in the set have cancer, "
-        f"{1000 * population_prevalence:.1f} in the population: {finding}."
-    )
-    return GuardVerdict("prevalence", prevalence, float(limit), bool(fired), message)
 
 
 def _metadata_cells(
