@@ -176,9 +176,12 @@ def read_header(
             source = path if content is None else BytesIO(content)
             deferred = DEFERRED_BYTES if content is None else None
             tags = [*HEADER_TAGS, *more_tags]
-            return pydicom.dcmread(source, defer_size=deferred, specific_tags=tags)
+            dataset = pydicom.dcmread(source, defer_size=deferred, specific_tags=tags)
         except InvalidDicomError:
             raise Rejected("not DICOM: no file meta information") from None
+    if not len(dataset):  # what pydicom gives for a compressed stream without its end
+        raise Rejected("cut short: the file ends within an element, or holds none")
+    return dataset
 
 
 def require_mammogram(dataset: pydicom.Dataset) -> None:

@@ -14,7 +14,7 @@ from mammolab.data.account import account
 from mammolab.data.growing_store import GrowingStore
 from mammolab.data.index_cache import Journal
 from mammolab.data.ingest import N_VIEWS, choose, index_folder, read_given
-from mammolab.data.source import SourceRules
+from mammolab.data.source import KINDS, SourceRules
 from mammolab.errors import InputError, MissingInput
 from mammolab.files import write_whole
 from mammolab.schemas import COLUMNS, check
@@ -203,14 +203,12 @@ def _sheet(images: pd.DataFrame, array: Path, path: Path) -> None:
 
     from mammolab.report.plots_cohort import contact_sheet
 
-    how = images["window"].str.split().str[0] + images["inverted"].map(
-        {True: " inverted", False: ""}
-    )
-    turn = images.groupby([how, images["kind"]]).cumcount()
-    shown = images.assign(how=how).loc[turn.sort_values(kind="stable").index[:SHEET_TILES]]
-    shown["label"] = (
-        shown["laterality"] + " " + shown["view"] + " " + shown["kind"] + "\n" + shown["how"]
-    )
+    window = images["window"].str.split().str[0]
+    how = window + images["inverted"].map({True: " inverted", False: ""})
+    kind = images["kind"].where(images["kind"] != KINDS[0], "")
+    turn = images.groupby([how, kind]).cumcount().sort_values(kind="stable")
+    label = images["laterality"] + " " + images["view"] + " " + kind + " " + how
+    shown = images.assign(label=label.str.split().str.join(" ")).loc[turn.index[:SHEET_TILES]]
     figure = Figure(figsize=(6.5, 1.4 * (1 + (len(shown) - 1) // 6)))
     contact_sheet(figure.add_subplot(), shown, str(array.resolve()), columns=6)
     figure.savefig(path, dpi=200, bbox_inches="tight", format="png")
