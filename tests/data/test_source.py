@@ -117,7 +117,11 @@ def test_table_fills_what_the_header_lacks_and_may_not_contradict_it(tmp_path, w
     source = open_source(path, GIVEN | {"spacing_mm": "0.07", "image_id": "i1"}, NO)
     assert source.reason == ""
     dataset = source.dataset
-    assert [dataset.AccessionNumber, dataset.PatientID, dataset.SOPInstanceUID] == ["E7", "P7", "i1"]
+    assert [dataset.AccessionNumber, dataset.PatientID, dataset.SOPInstanceUID] == [
+        "E7",
+        "P7",
+        "i1",
+    ]
     assert [dataset.ImageLaterality, dataset.ViewPosition] == ["R", "MLO"]
     assert spacing_mm_of(dataset) == pytest.approx(0.07)
     clear = write_mammogram(tmp_path / "two.dcm")

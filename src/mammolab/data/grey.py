@@ -5,6 +5,7 @@ import pydicom
 from pydicom.encaps import get_frame
 from scipy import ndimage
 
+from mammolab.data.decoders import decode
 from mammolab.data.header import NATIVE_SYNTAXES, Rejected, integer_of
 
 RLE = "1.2.840.10008.1.2.5"
@@ -26,11 +27,10 @@ def stored_values(dataset: pydicom.Dataset) -> np.ndarray:
         values = np.frombuffer(dataset.PixelData, kind, rows * columns).reshape(rows, columns)
     else:
         try:
+            frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
             if syntax != RLE:
-                _check_codestream(
-                    get_frame(dataset.PixelData, 0, number_of_frames=1), rows, columns
-                )
-            values = dataset.pixel_array
+                _check_codestream(frame, rows, columns)
+            values = decode(dataset, frame)
         except Rejected:
             raise
         except Exception as error:  # noqa: BLE001 - each decoder plugin has errors of its own

@@ -19,7 +19,6 @@ from mammolab.errors import InputError
 from mammolab.files import write_whole
 
 BATCH_BYTES = 2**26  # of finished images a worker holds before they are written
-PASSING = ("changed", "cannot be read")  # faults of the moment, tried again by the next run
 
 
 class GrowingStore:
@@ -39,7 +38,8 @@ class GrowingStore:
     path : of the array, .npy.
     hash : of the settings.
     records : by key, what was done to an image (`pixels.Conversion`) and its row.
-    faults : by key, why pixels did not convert.
+    faults : by key, why pixels did not convert in this run; the next one tries again, perhaps
+        with another decoder or with more memory.
 
     Raises
     ------
@@ -52,8 +52,7 @@ class GrowingStore:
         self.hash = preprocessing_hash(rows, columns, spacing_mm)
         self.path = Path(folder) / f"{self.hash}.npy"
         self._journal = Journal(Path(folder) / f"{self.hash}.jsonl")
-        self._passing: dict[str, str] = {}
-        self._n_images = len(self.records)
+        self.faults: dict[str, str] = {}
         held = os.path.getsize(self.path) - self._begin() if self.path.exists() else 0
         if held < len(self) * rows * columns:
             raise InputError(
@@ -62,18 +61,12 @@ class GrowingStore:
             )
 
     def __len__(self) -> int:
-        return self._n_images
+        return len(self.records)
 
     @property
     def records(self) -> dict[str, dict]:
         """What was done to each image, by key."""
-        return {key: what for key, what in self._journal.answers.items() if not what["reason"]}
-
-    @property
-    def faults(self) -> dict[str, str]:
-        """Why an image did not convert, by key."""
-        lasting = {key: what["reason"] for key, what in self._journal.answers.items()}
-        return {key: reason for key, reason in lasting.items() if reason} | self._passing
+        return self._journal.answers
 
     def add(
         self,
@@ -97,7 +90,7 @@ class GrowingStore:
         -------
         How many were tried; `faults` tells of those that failed.
         """
-        used = index[(index["status"] == "ok") & ~index["key"].isin(self._passing)]
+        used = index[(index["status"] == "ok") & ~index["key"].isin(self.faults)]
         items = {
             image.key: (str(Path(root, image.path)), image.sha256, given.get(image.path, {}))
             for image in used.itertuples()
@@ -116,16 +109,16 @@ class GrowingStore:
         done = {key: answer for key, answer in answers.items() if answer[1] is not None}
         if done:
             self._append([pixels for _, pixels in done.values()], start)
-        records = {}
-        for at, (key, (record, _)) in enumerate(done.items()):
-            records[key] = record | {"row": start + at}
-        for key, (record, pixels) in answers.items():
-            if pixels is None and record["reason"].startswith(PASSING):
-                self._passing[key] = record["reason"]
-            elif pixels is None:
-                records[key] = record
-        self._journal.keep(records)
-        self._n_images += len(done)
+        self._journal.keep(
+            {
+                key: record | {"row": start + at}
+                for at, (key, (record, _)) in enumerate(done.items())
+            }
+        )
+        failed = {
+            key: record["reason"] for key, (record, pixels) in answers.items() if pixels is None
+        }
+        self.faults |= failed
 
     def _append(self, images: list[bytes], start: int) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,7 +170,7 @@ def _convert(
     # Decoders raise RecursionError, MemoryError and panics of their own.
     except BaseException as error:  # noqa: BLE001
         return _failed(f"conversion: {type(error).__name__}")
-    record = asdict(conversion) | {"reason": ""}
+    record = asdict(conversion)
     if math.isnan(conversion.spacing_mm):
         record["spacing_mm"] = None
     return record, image.tobytes()

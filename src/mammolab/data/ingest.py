@@ -19,6 +19,7 @@ from mammolab.schemas import COLUMNS, IDS_SHOWN, check
 
 # Part of every key of the cache: raise it when a file would get another row.
 INDEX_RULES = "1"
+PASSING = ("cannot be read", "unreadable header: killed")  # the next run looks again
 EXAM = ["patient_id", "exam_id"]
 N_VIEWS = 4  # L and R, CC and MLO
 MORE_COLUMNS = ["kind", "notes", "bytes", "n_views"]  # of the index, beside those of the schema
@@ -116,8 +117,14 @@ def index_folder(
         said = given.get(path, {})
         key = json.dumps([path, stamp(str(root / path)), sorted(said.items()), settings])
         items[key] = (str(root), path, said)
+
+    def keep(answers: dict[str, dict]) -> None:
+        passing = {key for key, row in answers.items() if row["reason"].startswith(PASSING)}
+        journal.keep({key: row for key, row in answers.items() if key not in passing})
+        journal.answers |= answers
+
     look = partial(_look_at, rules=rules)
-    resumable_map(look, items, journal, workers, _dead_row, "files indexed", tell)
+    resumable_map(look, items, journal, workers, _dead_row, "files indexed", tell, keep=keep)
     rows |= {item[1]: journal.answers[key] for key, item in items.items()}
     columns = [*COLUMNS["dicom_index"], "kind", "notes", "bytes", "merit", "key"]
     ordered = [rows[path] for path, _ in found]

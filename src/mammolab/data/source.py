@@ -148,7 +148,9 @@ def open_source(path: Path, given: dict[str, str], rules: SourceRules) -> Source
     except Rejected as rejection:
         source.reason = str(rejection)
     except OSError as error:
-        source.reason = f"cannot be read: {error.strerror}"
+        # pydicom raises some without a number: those are of the file's content.
+        why = f"cannot be read: {error.strerror}" if error.errno else "unreadable header: OSError"
+        source.reason = why
     # Hostile headers raise anything: RecursionError, MemoryError, panics of Rust decoders.
     except BaseException as error:  # noqa: BLE001
         source.reason = f"unreadable header: {type(error).__name__}"
