@@ -1,5 +1,6 @@
 """Index, choice, growing store and command: every file accounted for, nothing done twice."""
 
+import multiprocessing
 import os
 
 import numpy as np
@@ -418,7 +419,19 @@ def test_the_command(folder, tmp_path, write_mammogram):
     ]
 
 
+def _hold(out, held, release) -> None:
+    with ingest_command._alone(out):
+        held.set()
+        release.wait(20)
+
+
 def test_two_at_once_are_kept_apart(folder, tmp_path):
-    sentence = "another mammolab ingest is at work"
-    with ingest_command._alone(tmp_path / "out"), pytest.raises(InputError, match=sentence):
+    context = multiprocessing.get_context("fork")
+    held, release = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(tmp_path / "out", held, release))
+    other.start()
+    assert held.wait(20)
+    with pytest.raises(InputError, match="another mammolab ingest is at work"):
         ingest_command.ingest(request(folder, tmp_path), silent)
+    release.set()
+    other.join()

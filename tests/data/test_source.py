@@ -136,6 +136,13 @@ def test_table_fills_what_the_header_lacks_and_may_not_contradict_it(tmp_path, w
     assert open_source(lateral, {"view": "MLO"}, NO).reason.startswith("view: ML in the header")
 
 
+def test_a_table_vouches_for_a_header_without_its_type(tmp_path, mammogram):
+    dataset = mammogram(SOPClassUID=None, Modality=None, AccessionNumber=None, ImageLaterality=None)
+    pydicom.dcmwrite(tmp_path / "one.dcm", dataset, enforce_file_format=True)
+    assert open_source(tmp_path / "one.dcm", {}, NO).reason.startswith("modality: none given")
+    assert open_source(tmp_path / "one.dcm", GIVEN | {"view": "CC"}, NO).reason == ""
+
+
 def volume(pixels: np.ndarray, mammogram, **changes) -> Dataset:
     """An enhanced object: what a plain one has at the top lies in its functional groups."""
     dataset = mammogram(pixels[0], ImageLaterality=None, ImagerPixelSpacing=None, **changes)

@@ -140,7 +140,8 @@ def _alone(out: Path) -> Iterator[None]:
         raise InputError(f"--out {out} cannot be made: {error.strerror}") from None
     with (out / WORK / "lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Of this process alone: workers that outlive a killed run do not hold it.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(f"another mammolab ingest is at work in {out}.") from None
         yield

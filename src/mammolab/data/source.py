@@ -173,15 +173,26 @@ def _fill(source: Source, path: Path, given: dict[str, str], rules: SourceRules)
         if not given:
             raise Rejected("picture: no row of the table says whose and which view it is")
     else:
-        source.dataset = read_header(None, path, SOURCE_TAGS)
+        source.dataset = _read(None, path, given)
         source.notes += notes_of(source.dataset)
-        _take_dicom(source, path, rules)
+        _take_dicom(source, path, given, rules)
     _fill_in(source.dataset, given)
     require_mammogram(source.dataset)
     require_pixels(source.dataset)
 
 
-def _take_dicom(source: Source, path: Path, rules: SourceRules) -> None:
+def _read(content: bytes | None, path: Path, given: dict[str, str]) -> pydicom.Dataset:
+    """Read a header; where de-identification took its type away, file meta or table stand in."""
+    dataset = read_header(content, path, SOURCE_TAGS)
+    if not text_of(dataset, "SOPClassUID"):
+        meta = dataset.file_meta.get("MediaStorageSOPClassUID")
+        dataset.SOPClassUID = meta or (FOR_PRESENTATION if given else "")
+    if not text_of(dataset, "Modality") and given:
+        dataset.Modality = "MG"
+    return dataset
+
+
+def _take_dicom(source: Source, path: Path, given: dict[str, str], rules: SourceRules) -> None:
     """Turn the header that was read into a plain mammogram with its pixels."""
     source.kind = _kind_of(source.dataset)
     if source.kind == "tomosynthesis slice":
@@ -195,7 +206,7 @@ def _take_dicom(source: Source, path: Path, rules: SourceRules) -> None:
         if source.kind == "film" and not rules.film:
             raise Rejected("film: a secondary capture or computed radiography, not asked for")
         _require_bytes(path, MAX_FILE_BYTES)
-        source.dataset = read_header(path.read_bytes(), path, SOURCE_TAGS)
+        source.dataset = _read(path.read_bytes(), path, given)
         if source.kind == "film":
             _as_film(source.dataset)
         elif text_of(source.dataset, "SOPClassUID") == tomosynthesis.TOMOSYNTHESIS:
