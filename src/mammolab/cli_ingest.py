@@ -24,7 +24,9 @@ def ingest(
     ] = 1,
     table: Annotated[
         Path | None,
-        typer.Option("--table", metavar="FILE.csv", help="Whose and which view files are; below."),
+        typer.Option(
+            "--table", metavar="FILE.csv", help="Whose and which view files are; see above."
+        ),
     ] = None,
     film: Annotated[
         bool, typer.Option("--film", help="Take digitised film too (secondary capture, CR).")

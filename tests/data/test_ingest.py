@@ -435,3 +435,30 @@ def test_two_at_once_are_kept_apart(folder, tmp_path):
         ingest_command.ingest(request(folder, tmp_path), silent)
     release.set()
     other.join()
+
+
+def test_an_empty_folder_and_odd_names(folder, tmp_path, write_mammogram):
+    with pytest.raises(InputError, match="no usable image among 0 files"):
+        ingest_command.ingest(request(folder, tmp_path), silent)
+    assert "0 files: 0 used, 0 not used." in (tmp_path / "out" / "ACCOUNT.md").read_text()
+    content = write_mammogram(folder / 'a "b", c\nd.dcm').read_bytes()
+    with open(os.fsencode(folder) + b"/\xff\xfe.dcm", "wb") as file:
+        file.write(content)
+    assert ingest_command.ingest(request(folder, tmp_path), silent) == (2, 1)
+    index = pd.read_csv(tmp_path / "out" / "index.csv", keep_default_na=False)
+    assert index["path"].tolist() == ['a "b", c\nd.dcm', "\\xff\\xfe.dcm"]
+    assert index["reason"].tolist() == ["", "file name: not UTF-8"]
+
+
+def test_a_folder_that_may_not_be_entered_is_listed(folder, monkeypatch):
+    (folder / "closed").mkdir()
+    denied = PermissionError(13, "Permission denied", str(folder / "closed"))
+    scan = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise denied
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert list(walk(folder)) == [("closed", "cannot be read: Permission denied")]

@@ -219,7 +219,7 @@ def _dead_row(item: tuple) -> dict:
     return _unread_row(item[1], "unreadable header: killed its reader")
 
 
-def _reject(index: pd.DataFrame, rows: pd.Series, reasons: pd.Series) -> None:
+def _reject(index: pd.DataFrame, rows: pd.Series, reasons: pd.Series | list[str]) -> None:
     index.loc[rows, "status"] = "rejected"
     index.loc[rows, "reason"] = reasons
 
@@ -232,7 +232,8 @@ def _reject_copies(index: pd.DataFrame) -> None:
         first = known.drop_duplicates(column).set_index(column)["path"]
         again = index["path"].ne(index[column].map(first)) & index[column].notna()
         usable = again & (index["status"] == "ok")
-        _reject(index, usable, f"duplicate: {what} as " + index[column].map(first)[usable])
+        twins = first.reindex(index.loc[usable, column])
+        _reject(index, usable, [f"duplicate: {what} as {path}" for path in twins])
         if column == "image_id":
             index.loc[again, "image_id"] = "file:" + index.loc[again, "path"]
 
