@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from mammolab.data.adapters import folder
-from mammolab.data.adapters.base import ABSENT, NEED_PREVALENCE, TABLES, check_source, mark_absent
+from mammolab.data.adapters.base import ABSENT, NEED_PREVALENCE, TABLES, mark_absent
 from mammolab.data.adapters.folder import write_source
+from mammolab.data.adapters.rules import check_source
 from mammolab.data.ingest import read_given
 from mammolab.data.source import GIVEN
 from mammolab.errors import InputError

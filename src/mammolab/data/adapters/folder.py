@@ -7,8 +7,9 @@ import os
 import shutil
 from pathlib import Path
 
-from mammolab.data.adapters.base import Source, check_source
+from mammolab.data.adapters.base import Source
 from mammolab.data.adapters.datasheet import cannot_estimate, datasheet
+from mammolab.data.adapters.rules import check_source
 from mammolab.data.tables import FILES as EXPORT_FILES
 from mammolab.errors import InputError
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mammolab.data.adapters.base import Adapter, Source, check_source
+from mammolab.data.adapters.base import Adapter, Source
+from mammolab.data.adapters.rules import check_source
 from mammolab.errors import InputError, MissingInput, unknown_name
 
 ADAPTERS: Mapping[str, Adapter] = {one.card.name: one for one in ()}
