@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mammolab.data.user_columns import mapped, refuse
+from mammolab.data.adapters import rsna
+from mammolab.data.user_columns import flag_text, mapped, whole
 from mammolab.data.user_table import RawTable
 from mammolab.errors import InputError, unknown_name
 
@@ -65,15 +66,14 @@ def _rsna(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
     }
     for name, source in (("cancer", "cancer"), ("implant", "implant")):
         if source in cells:
-            read[name] = _whole(cells[source])
+            read[name] = whole(cells[source])
     if "age" in cells:
         read["age_years"] = cells["age"]
     if "density" in cells:
         read["density"] = cells["density"].str.lower()
     if "BIRADS" in cells:
-        birads = _whole(cells["BIRADS"])
-        refuse(table, ~birads.isin(["", "0", "1", "2"]), "BIRADS", "is not understood",
-               "0 (recalled), 1, 2, or blank (unknown)")  # fmt: skip
+        birads = whole(cells["BIRADS"])
+        rsna.check_birads(table, birads)
         read["birads"] = birads
         n_blank = int((birads == "").sum())
         if n_blank:
@@ -102,9 +102,9 @@ def _cbis(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
         "patient_id": cells["patient_id"],
         "exam_id": cells["patient_id"],  # which films are of one exam is not told
         "image_id": cells["patient_id"] + "_" + side + "_" + view,
-        "cancer": _flag_text(malignant),
+        "cancer": flag_text(malignant),
         "density": cells["breast_density"].map(dict(zip("1234", "abcd", strict=True))).fillna(""),
-        "birads": _whole(cells["assessment"]),
+        "birads": whole(cells["assessment"]),
         "view": view,
     }
     notes = []
@@ -132,7 +132,7 @@ def _cmmd(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
         "patient_id": cells["ID1"],
         "exam_id": cells["ID1"],
         "image_id": cells["ID1"] + "_" + cells["LeftRight"],
-        "cancer": _flag_text(malignant),
+        "cancer": flag_text(malignant),
         "age_years": cells["Age"],
         "site": cohort,
     }
@@ -165,7 +165,7 @@ def _nih(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
         "exam_id": cells["Image Index"],
         "image_id": cells["Image Index"].str.removesuffix(".png"),
         "image_file": cells["Image Index"],
-        "cancer": _flag_text(positive.where(cells["Finding Labels"] != "", None)),
+        "cancer": flag_text(positive.where(cells["Finding Labels"] != "", None)),
         "age_years": age.where(~wrong, "").fillna(""),
         "view": cells["View Position"],
     }
@@ -190,7 +190,7 @@ def _nyu(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
         "patient_id": cells["case_ID"],
         "exam_id": cells["case_ID"],
         "image_id": cells["case_ID"] + "_" + cells["side"],
-        "cancer": _whole(cells["label"]),
+        "cancer": whole(cells["label"]),
     }
     return pd.DataFrame(read), []
 
@@ -198,7 +198,7 @@ def _nyu(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
 LAYOUTS: Mapping[str, Layout] = {
     "rsna": Layout(
         "RSNA screening mammography 2022",
-        frozenset({"site_id", "patient_id", "image_id", "laterality", "view", "machine_id"}),
+        rsna.SIGNATURE,
         "image", "breast", "cancer", True, 2,
         (
             "No date and no follow-up: cancers between rounds cannot be told from others.",
@@ -272,12 +272,3 @@ def _no_label(label: str | None) -> None:
             "--label chooses a finding of the layout nih, a class of a folder, or a column of a "
             "table of your own; this layout has one label"
         )
-
-
-def _whole(text: pd.Series) -> pd.Series:
-    """Whole numbers as a re-saved copy may write them: 1.0 is 1."""
-    return text.str.removesuffix(".0")
-
-
-def _flag_text(flag: pd.Series) -> pd.Series:
-    return flag.map({True: "1", False: "0"}).fillna("")

@@ -144,6 +144,16 @@ def mapped(
     return found.where(found.notna(), None)
 
 
+def whole(text: pd.Series) -> pd.Series:
+    """Whole numbers as a re-saved copy may write them: 1.0 is 1."""
+    return text.str.removesuffix(".0")
+
+
+def flag_text(flag: pd.Series) -> pd.Series:
+    """True, False and missing as 1, 0 and blank."""
+    return flag.map({True: "1", False: "0"}).fillna("")
+
+
 def _plain(name: str) -> str:
     return "".join(_letters(name.lower()))
 
