@@ -15,6 +15,7 @@ from mammolab.errors import InputError
 IDS = ("exam_id", "woman_id", "patient_id")  # the first that a table has names its rows
 YES_NO = FLAGS | {"no": False, "yes": True}
 ROWS_SHOWN = 5
+DIGITS_AGE = r"^0*(\d+)(?:\.\d+)?Y?$"  # years in DICOM's form, 058Y, or plain
 _CLOSE = 0.6  # likeness of two names, 0 to 1, from which one is offered for the other (assumption)
 
 
@@ -123,7 +124,7 @@ def refuse(table: RawTable, wrong: pd.Series, column: str, problem: str, valid: 
     cells, name = table.cells, id_column(table)
     shown = []
     for k in at[:ROWS_SHOWN]:
-        one = cells[name].iloc[k]
+        one = cells[name].iloc[k] if name else ""
         kind = name.removesuffix("_id")
         shown.append(f"row {cells.index[k]}" + (f" ({kind} {brief(one, 24)})" if one else ""))
     dots = ", ..." if len(at) > ROWS_SHOWN else ""
