@@ -1,0 +1,199 @@
+"""The image model's risk of exams, straight from their DICOM files."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from mammolab.data.dicom import index_files
+from mammolab.data.pixels import preprocessing_hash
+from mammolab.data.store import build_store, open_store
+from mammolab.errors import InputError, MissingInput
+from mammolab.files import write_json
+from mammolab.model.checkpoint import load_network
+from mammolab.model.features import feature_names, texture_features
+from mammolab.risk.image import ImageRiskModel
+
+FILE = "images.json"  # beside the risk models: how the images they saw were prepared
+DETECTOR = "detector"  # the folder beside theirs that holds the network
+_DIGITS = range(9)  # decimals that a pixel spacing may have been given with
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How chapter 03 stored the images that the risk models saw.
+
+    Attributes
+    ----------
+    rows, columns : int
+        Size in pixels.
+    spacing_mm : float or None
+        Pixel spacing; None where each image was fitted into the frame.
+    preprocessing_hash : str
+        Of these and of the order of the steps.
+    """
+
+    rows: int
+    columns: int
+    spacing_mm: float | None
+    preprocessing_hash: str
+
+    @classmethod
+    def of_store(cls, images: pd.DataFrame, store: np.ndarray) -> Preparation:
+        """Tell how a store was made; the hash in its table decides.
+
+        Parameters
+        ----------
+        images : DataFrame
+            Table `images`.
+        store : uint8 array, shape (n_images, rows, columns)
+
+        Raises
+        ------
+        InputError
+            When no spacing gives that hash: the images were prepared by another version.
+        """
+        digest = images["preprocessing_hash"].iloc[0]
+        rows, columns = store.shape[1:]
+        stored_mm = images["spacing_mm"].median()  # all but equal where they were resampled
+        rounded = [] if np.isnan(stored_mm) else [round(float(stored_mm), k) for k in _DIGITS]
+        for spacing_mm in (None, *rounded):
+            if preprocessing_hash(rows, columns, spacing_mm) == digest:
+                return cls(rows, columns, spacing_mm, digest)
+        raise InputError(
+            f"The images of {rows} x {columns} pixels have preprocessing hash {digest}, which no "
+            "pixel spacing gives in this version; make them again by chapter 03_images."
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write images.json to the folder of the risk models."""
+        write_json(folder / FILE, asdict(self))
+
+    @classmethod
+    def load(cls, folder: Path) -> Preparation:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        MissingInput
+            When the folder has none.
+        InputError
+            When this version prepares images in another way.
+        """
+        path = folder / FILE
+        if not path.is_file():
+            raise MissingInput(
+                f"{folder} holds no {FILE}, which says how images are to be prepared for its "
+                "models; run chapter 09_risk again."
+            )
+        found = cls(**json.loads(path.read_text("utf-8")))
+        now = preprocessing_hash(found.rows, found.columns, found.spacing_mm)
+        if now != found.preprocessing_hash:
+            raise InputError(
+                f"The models of {folder} saw images of preprocessing hash "
+                f"{found.preprocessing_hash}, and this version makes {now} at the same size; run "
+                "chapters 03_images to 09_risk again."
+            )
+        return found
+
+
+def score_image_files(
+    models: Path, root: Path, files: pd.DataFrame
+) -> tuple[pd.Series, pd.DataFrame]:
+    """Return the image model's risk of exams, and what is wrong with their files.
+
+    Each file is judged, decoded and stored as chapters 02 and 03 do, described by the detector's
+    feature maps and averaged over the exam's views as in chapter 09.
+
+    Parameters
+    ----------
+    models : Path
+        The folder models/risk of a run; the detector lies beside it.
+    root : Path
+        Folder from which the paths of the files start.
+    files : DataFrame
+        exam (any key) and path, one row a file.
+
+    Returns
+    -------
+    risk : Series
+        The column `image_risk` of exams with a usable image, by exam.
+    problems : DataFrame
+        exam, path, reason of each file that was not used ("kind: detail").
+
+    Raises
+    ------
+    MissingInput, InputError
+        When a model is absent, or the detector, the image model and the preparation of the images
+        do not belong together.
+
+    Notes
+    -----
+    An exam whose files are of several patients or exams is not scored: nobody knows whose it is.
+    """
+    preparation = Preparation.load(models)
+    network = load_network(models.parent / DETECTOR, preparation.preprocessing_hash)
+    model = _image_model(models)
+    if len(model.mean) != len(names := feature_names(network)):
+        raise InputError(
+            f"The image model in {models} takes {len(model.mean)} features and the detector beside "
+            f"it gives {len(names)}; run chapter 09_risk again."
+        )
+    files = files.drop_duplicates(["exam", "path"])
+    index = index_files(root, sorted(set(files["path"])))
+    index = _reject_mixed(files, index)
+    images = pd.DataFrame(columns=["image_id", "status", "reason", "row"])
+    if not (index["status"] == "ok").any():
+        return pd.Series(dtype=float), _told(files, index, images)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "images.npy")
+        size = preparation.rows, preparation.columns, preparation.spacing_mm
+        images = build_store(index, root, path, *size)
+        stored = images[images["status"] == "ok"].merge(index[["image_id", "path"]], on="image_id")
+        stored = stored.merge(files, on="path")
+        rows = stored["row"].to_numpy(np.int64)
+        features = pd.DataFrame(texture_features(network, open_store(path), rows), columns=names)
+    by_exam = features.groupby(stored["exam"].to_numpy()).mean()
+    risk = pd.Series(expit(model.score(by_exam)), index=by_exam.index)
+    return risk, _told(files, index, images)
+
+
+def _image_model(models: Path) -> ImageRiskModel:
+    path = models / "texture.json"
+    if not path.is_file():
+        raise MissingInput(f"{models} holds no {path.name}; run chapter 09_risk first.")
+    return ImageRiskModel.load(path)
+
+
+def _reject_mixed(files: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
+    """Reject the files of an exam that belong to several, and those that several exams name."""
+    usable = files.merge(index.loc[index["status"] == "ok", ["path", "patient_id", "exam_id"]])
+    owners = usable.groupby("path")["exam"].nunique()
+    by_exam = usable.groupby("exam")
+    reasons = {path: "several rows: another row names it too" for path in owners[owners > 1].index}
+    for header, said in (("exam_id", "AccessionNumber"), ("patient_id", "PatientID")):
+        several = by_exam[header].transform("nunique") > 1
+        reasons |= {
+            path: f"mixed up: the files of the row differ in {said}"
+            for path in usable.loc[several, "path"]
+        }
+    index = index.copy()
+    wrong = index["path"].isin(list(reasons))
+    index.loc[wrong, "status"] = "rejected"
+    index.loc[wrong, "reason"] = index.loc[wrong, "path"].map(reasons)
+    return index
+
+
+def _told(files: pd.DataFrame, index: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """Each file that was not used, with the reason, in the order given."""
+    converted = images.set_index("image_id")["reason"]
+    late = index["image_id"].map(converted[converted != ""])
+    reason = index["reason"].where(index["status"] != "ok", late)
+    told = files.merge(pd.DataFrame({"path": index["path"], "reason": reason}), on="path")
+    return told[told["reason"].notna() & (told["reason"] != "")].reset_index(drop=True)
