@@ -181,7 +181,10 @@ class TestRepeatsAndFiles:
 
     def test_the_factors_themselves_beat_a_score_that_lacks_one_on_dev(self, splits):
         # what chapter 09 compares: the design matrix against one number of it
-        scored = [one.assign(score=one["density"].map({k: n for n, k in enumerate("abcd")})) for _, one, _ in splits]
+        scored = [
+            one.assign(score=one["density"].map({k: n for n, k in enumerate("abcd")}))
+            for _, one, _ in splits
+        ]
         joined = replace(SETTINGS, join=True)
         candidates = [
             replace(joined, training=replace(joined.training, factor_decay=decay))

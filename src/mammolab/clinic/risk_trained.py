@@ -68,7 +68,9 @@ class TrainedModels:
         ]
         of_images = [name for name in ("image", "hybrid") if name in self.models]
         if "image_risk" in women.absent:
-            skipped.append(f"{' and '.join(of_images)}: the table has no column image_risk")
+            skipped.append(
+                f"{' and '.join(of_images)}: the table has no column image_files or image_risk"
+            )
             return verdicts, skipped
         for name in of_images:
             seen = frame["image_risk"].notna().to_numpy()

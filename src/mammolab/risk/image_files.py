@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from mammolab.errors import InputError, MissingInput
 from mammolab.files import write_json
 from mammolab.model.checkpoint import load_network
 from mammolab.model.features import feature_names, texture_features
+from mammolab.model.network import ResNet18
 from mammolab.risk.image import ImageRiskModel
 
 FILE = "images.json"  # beside the risk models: how the images they saw were prepared
@@ -140,28 +142,45 @@ def score_image_files(
     preparation = Preparation.load(models)
     network = load_network(models.parent / DETECTOR, preparation.preprocessing_hash)
     model = _image_model(models)
-    if len(model.mean) != len(names := feature_names(network)):
+    n_features = len(feature_names(network))
+    if len(model.mean) != n_features:
         raise InputError(
             f"The image model in {models} takes {len(model.mean)} features and the detector beside "
-            f"it gives {len(names)}; run chapter 09_risk again."
+            f"it gives {n_features}; run chapter 09_risk again."
         )
     files = files.drop_duplicates(["exam", "path"])
-    index = index_files(root, sorted(set(files["path"])))
-    index = _reject_mixed(files, index)
-    images = pd.DataFrame(columns=["image_id", "status", "reason", "row"])
-    if not (index["status"] == "ok").any():
-        return pd.Series(dtype=float), _told(files, index, images)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "images.npy")
+    there = files["path"].map(lambda path: os.path.exists(root / path)).to_numpy(bool)
+    absent = files[~there].assign(reason="absent: there is no such file")
+    if not there.any():
+        return pd.Series(dtype=float), absent.reset_index(drop=True)
+    index = _reject_mixed(files, index_files(root, sorted(set(files.loc[there, "path"]))))
+    images = pd.DataFrame(columns=["image_id", "reason"])
+    risk = pd.Series(dtype=float)
+    if (index["status"] == "ok").any():
         size = preparation.rows, preparation.columns, preparation.spacing_mm
-        images = build_store(index, root, path, *size)
-        stored = images[images["status"] == "ok"].merge(index[["image_id", "path"]], on="image_id")
-        stored = stored.merge(files, on="path")
-        rows = stored["row"].to_numpy(np.int64)
-        features = pd.DataFrame(texture_features(network, open_store(path), rows), columns=names)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "images.npy")
+            images = build_store(index, root, path, *size)
+            risk = _risk(network, model, open_store(path), _exams_of(images, index, files))
+    unused = pd.concat([absent, _not_used(files, index, images)])
+    order = files.reset_index().merge(unused, on=["exam", "path"]).sort_values("index")
+    return risk, order[["exam", "path", "reason"]].reset_index(drop=True)
+
+
+def _exams_of(images: pd.DataFrame, index: pd.DataFrame, files: pd.DataFrame) -> pd.DataFrame:
+    """The stored images: row in the store, and exam as the caller names it."""
+    stored = images[images["status"] == "ok"].merge(index[["image_id", "path"]], on="image_id")
+    return stored.merge(files, on="path")[["row", "exam"]]
+
+
+def _risk(
+    network: ResNet18, model: ImageRiskModel, store: np.ndarray, stored: pd.DataFrame
+) -> pd.Series:
+    """The risk of each exam from the features of its views, as in chapter 09."""
+    rows = stored["row"].to_numpy(np.int64)
+    features = pd.DataFrame(texture_features(network, store, rows), columns=feature_names(network))
     by_exam = features.groupby(stored["exam"].to_numpy()).mean()
-    risk = pd.Series(expit(model.score(by_exam)), index=by_exam.index)
-    return risk, _told(files, index, images)
+    return pd.Series(expit(model.score(by_exam)), index=by_exam.index)
 
 
 def _image_model(models: Path) -> ImageRiskModel:
@@ -190,10 +209,10 @@ def _reject_mixed(files: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
     return index
 
 
-def _told(files: pd.DataFrame, index: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """Each file that was not used, with the reason, in the order given."""
-    converted = images.set_index("image_id")["reason"]
-    late = index["image_id"].map(converted[converted != ""])
+def _not_used(files: pd.DataFrame, index: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The files that were rejected, or did not convert, each with the reason."""
+    converting = images.set_index("image_id")["reason"]
+    late = index["image_id"].map(converting[converting != ""])
     reason = index["reason"].where(index["status"] != "ok", late)
-    told = files.merge(pd.DataFrame({"path": index["path"], "reason": reason}), on="path")
-    return told[told["reason"].notna() & (told["reason"] != "")].reset_index(drop=True)
+    told = index[["path"]].assign(reason=reason).dropna(subset="reason")
+    return files.merge(told, on="path")
