@@ -167,10 +167,11 @@ def risk(
       bmi
       brca                   carrier of a mutation: 0 or 1
       image_files            DICOM files of the exam, parted by semicolons, from the table's
-                             folder or --images: decoded as the run's own, scored by its image
-                             model and averaged over the views
-      image_risk             or what that model has given, from 0 to 1, which then counts; without
-                             either the models image and hybrid are skipped
+                             folder or --images: decoded as the run's own, described by its
+                             detector and averaged over the views
+      image_risk             or what the run's logistic image model has given, from 0 to 1, which
+                             then counts; without either the models image and hybrid are skipped,
+                             and without files hazard_image and hazard_hybrid
 
     \b
     Blank or 99 (not for bmi) is unknown. factors_used names what entered, factors_missing what
@@ -206,8 +207,8 @@ def risk(
     score_table(RiskRequest(table, horizon_years, run, models, images), out, _score_image_files)
 
 
-def _score_image_files(models: Path, root: Path, files):
+def _score_image_files(*inputs):
     """Score the files of a table; the network is imported where there are any."""
     from mammolab.risk.image_files import score_image_files
 
-    return score_image_files(models, root, files)
+    return score_image_files(*inputs)

@@ -14,7 +14,10 @@ from mammolab.data.dicom import build_index
 from mammolab.data.store import build_store, open_store
 from mammolab.model.checkpoint import save_network
 from mammolab.model.features import feature_names, texture_features
+from mammolab.model.hazard_training import HazardTraining
 from mammolab.model.network import NetworkConfig, ResNet18
+from mammolab.risk.hazard import HazardRiskModel
+from mammolab.risk.hazard_settings import HazardSettings
 from mammolab.risk.hybrid import HybridModel
 from mammolab.risk.image import ImageRiskModel
 from mammolab.risk.image_files import Preparation
@@ -25,8 +28,8 @@ VIEWS = [(side, view) for side in "LR" for view in ("CC", "MLO")]
 
 
 @pytest.fixture
-def run(tmp_path, write_mammogram, models_folder):
-    """A tiny run as chapters 03, 04 and 09 leave it: its folder, and image_risk by exam."""
+def run(tmp_path, write_mammogram, models_folder, table):
+    """A tiny run as chapters 03, 04 and 09 leave it: its folder, and what its models say."""
     rng = np.random.default_rng(7)
     raw, folder = tmp_path / "raw", tmp_path / "run"
     number = 0
@@ -64,7 +67,19 @@ def run(tmp_path, write_mammogram, models_folder):
         (models / path.name).write_bytes(path.read_bytes())
     model.save(models / "texture.json")
     Preparation.of_store(images, store).save(models)
-    return folder, pd.Series(expit(model.score(by_exam)), index=by_exam.index)
+    said = table.assign(
+        time_years=[2.0, 9, 3, 9, 4, 9], event=[1, 0, 1, 0, 1, 0], sampling_weight=1.0,
+        image_risk=expit(model.score(by_exam)),
+    )  # fmt: skip
+    for name in ("image", "hybrid"):
+        settings = HazardSettings(3, 2, name == "hybrid", training=HazardTraining(steps=20))
+        head = HazardRiskModel.fit(by_exam, said, by_exam, said, settings)
+        head.save(models / f"hazard_{name}")
+        said[f"{name}_raw"] = head.predict(by_exam, said)[:, -1]
+        column = f"{name}_raw"
+        cox = HybridModel.fit(said, said["time_years"], said["event"], None, column, ())
+        cox.save(models / f"hazard_{name}.json")
+    return folder, said
 
 
 @pytest.fixture
@@ -97,23 +112,23 @@ def score(run, tmp_path, write, monkeypatch, capsys):
     return command
 
 
-def of_chapter(run, table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """What the run's stacked models say of the run's own features."""
-    folder, image_risk = run
-    with_risk = table.assign(image_risk=table["exam_id"].map(image_risk))
-    image = HybridModel.load(folder / "models" / "risk" / "image.json")
-    return {"image": image.predict(with_risk, 5.0), "image_risk": with_risk["image_risk"]}
+def of_chapter(run, name: str) -> np.ndarray:
+    """What a model of the run says within five years from the run's own features."""
+    folder, said = run
+    return HybridModel.load(folder / "models" / "risk" / f"{name}.json").predict(said, 5.0)
 
 
 def test_files_give_what_the_chapter_says_of_the_same_exams(run, table, score):
     code, written, problems, said, wrong = score(table)
     assert (code, wrong) == (0, "") and problems.empty
     assert f"{4 * N_EXAMS} image files of {N_EXAMS} women, 0 not used" in said
-    expected = of_chapter(run, table)
-    assert np.ptp(expected["image"]) > 1e-3
-    np.testing.assert_allclose(written["risk_5y_image"], expected["image"], rtol=0, atol=1e-7)
-    by_column = table.drop(columns="image_files").assign(image_risk=expected["image_risk"])
+    for name in ("image", "hazard_image", "hazard_hybrid"):
+        expected = of_chapter(run, name)
+        assert np.ptp(expected) > 1e-3
+        np.testing.assert_allclose(written[f"risk_5y_{name}"], expected, rtol=0, atol=1e-7)
+    by_column = table.drop(columns="image_files").assign(image_risk=run[1]["image_risk"])
     _, told, *_ = score(by_column, images=False)
+    assert not any("hazard" in name for name in told)
     for name in ("risk_5y_image", "risk_5y_hybrid", "risk_8y_hybrid"):
         np.testing.assert_allclose(written[name], told[name], rtol=0, atol=1e-7)
     assert written["factors_used"].str.contains("image_risk").all()
@@ -123,11 +138,14 @@ def test_names_start_at_the_folder_of_the_table(run, table, score, tmp_path):
     there = table.assign(image_files=table["image_files"].str.replace("P", "raw/P"))
     _, written, problems, *_ = score(there, images=False)
     assert problems.empty
-    expected = of_chapter(run, table)["image"]
+    expected = of_chapter(run, "image")
     np.testing.assert_allclose(written["risk_5y_image"], expected, rtol=0, atol=1e-7)
     record = json.loads((tmp_path / "out" / "risk.json").read_text())
     assert record["images"]["n_files"] == 4 * N_EXAMS
-    assert set(record["images"]["sha256"]) == {"texture.json", "images.json", "model.safetensors"}
+    assert set(record["images"]["sha256"]) == {
+        "texture.json", "images.json", "detector/model.safetensors",
+        "hazard_image/model.safetensors", "hazard_hybrid/model.safetensors",
+    }  # fmt: skip
 
 
 def test_files_of_no_use_are_told_and_the_rest_go_on(run, table, score, tmp_path, write_mammogram):
@@ -146,10 +164,12 @@ def test_files_of_no_use_are_told_and_the_rest_go_on(run, table, score, tmp_path
     assert (code, wrong) == (0, "")
     scored = written["risk_5y_image"].notna()
     assert scored.tolist() == [True, False, False, False, False, True]
-    expected = of_chapter(run, table)["image"]
+    expected = of_chapter(run, "image")
     np.testing.assert_allclose(
         written.loc[scored, "risk_5y_image"], expected[scored], rtol=0, atol=1e-7
     )
+    for name in ("hazard_image", "hazard_hybrid"):
+        assert written[f"risk_5y_{name}"].notna().equals(scored)
     assert written["risk_5y_risk_factors"].notna().all()
     assert problems[["exam_id", "row", "value"]].values.tolist() == [
         ["E0", 2, "text.dcm"], ["E0", 2, "none.dcm"], ["E1", 3, "P1/cut.dcm"], ["E2", 4, "ct.dcm"],
@@ -161,6 +181,19 @@ def test_files_of_no_use_are_told_and_the_rest_go_on(run, table, score, tmp_path
         assert told.startswith("image_files '") and reason in told
     assert "none.dcm" in written["problem"][0] and "P1/cut.dcm" in written["problem"][1]
     assert "14 image files of 5 women, 6 not used" in said
+
+
+def test_a_mistake_in_a_factor_stops_the_hybrid_and_not_the_image(run, table, score):
+    table = table.astype({"bmi": object})
+    table.loc[2, "bmi"] = "heavy"
+    _, written, *_ = score(table)
+    kept = np.arange(N_EXAMS) != 2
+    assert written["risk_5y_hazard_hybrid"].notna().tolist() == kept.tolist()
+    assert written["risk_5y_hazard_image"].notna().all()
+    expected = of_chapter(run, "hazard_hybrid")
+    np.testing.assert_allclose(
+        written.loc[kept, "risk_5y_hazard_hybrid"], expected[kept], rtol=0, atol=1e-7
+    )
 
 
 def test_one_file_in_two_rows_is_nobodys(table, score):

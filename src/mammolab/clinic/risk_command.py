@@ -82,7 +82,7 @@ def risk(
         )
     if len(women.files):
         folder_of_files = images_folder(request.table, request.images)
-        women = with_image_risk(women, trained.folder, folder_of_files, score_files)
+        women = with_image_risk(women, trained, folder_of_files, score_files)
     scores = score_women(women, trained, request.horizon_years)
 
     def write(into: Path) -> None:

@@ -10,14 +10,22 @@ from pathlib import Path
 import pandas as pd
 
 from mammolab.clinic.risk_table import FILES, Women
+from mammolab.clinic.risk_trained import TrainedModels
 from mammolab.data.user_table import brief
 from mammolab.errors import InputError
 
-# (folder of the models, folder of the files, table of exam and path) to the risk by exam and a
-# table of exam, path and reason. `risk.image_files` has it; no network is imported here.
-ScoreFiles = Callable[[Path, Path, pd.DataFrame], tuple[pd.Series, pd.DataFrame]]
+# (folder of the models, folder of the files, table of exam and path, risk factors by exam) to what
+# the image models say by exam and a table of exam, path and reason. `risk.image_files` has it; no
+# network is imported here.
+ScoreFiles = Callable[[Path, Path, pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]
 LONGEST = 200  # characters of a file's name that are told: its end tells it from its neighbours
-MODELS = ("texture.json", "images.json", "../detector/model.safetensors")
+MODELS = (
+    "texture.json",
+    "images.json",
+    "../detector/model.safetensors",
+    "hazard_image/model.safetensors",
+    "hazard_hybrid/model.safetensors",
+)
 
 
 def images_folder(table: Path, images: Path | None) -> Path:
@@ -34,15 +42,16 @@ def images_folder(table: Path, images: Path | None) -> Path:
     return folder
 
 
-def with_image_risk(women: Women, models: Path, folder: Path, score_files: ScoreFiles) -> Women:
-    """Fill in image_risk from the files of the women that have none.
+def with_image_risk(
+    women: Women, trained: TrainedModels, folder: Path, score_files: ScoreFiles
+) -> Women:
+    """Fill in image_risk from the files of the women that have none, and what the heads say.
 
     Parameters
     ----------
     women : Women
         With `files`.
-    models : Path
-        The folder models/risk of a run.
+    trained : TrainedModels
     folder : Path
         Where the names of the files start.
     score_files : callable
@@ -62,8 +71,9 @@ def with_image_risk(women: Women, models: Path, folder: Path, score_files: Score
     if files.empty:
         return women
     named = pd.DataFrame({"exam": files["position"], "path": files["path"]})
-    risk, wrong = score_files(models, folder, named)
-    found = women.frame["image_risk"].where(given, risk.reindex(women.frame.index))
+    said, wrong = score_files(trained.folder, folder, named, trained.inputs(women))
+    said = said.reindex(women.frame.index)
+    said["image_risk"] = women.frame["image_risk"].where(given, said["image_risk"])
     rows = files.drop_duplicates("position").set_index("position")["row"]
     problems = pd.DataFrame(
         {
@@ -81,13 +91,14 @@ def with_image_risk(women: Women, models: Path, folder: Path, score_files: Score
     every = every.astype({"position": int, "row": int})
     return replace(
         women,
-        frame=women.frame.assign(image_risk=found),
+        frame=women.frame.assign(**{name: said[name] for name in said}),
         problems=every.sort_values("position", kind="stable", ignore_index=True),
     )
 
 
 def digests(models: Path) -> dict[str, str]:
-    """SHA-256 of the files that make image_risk, by name."""
+    """SHA-256 of the files that turn images into risks, by name."""
     return {
-        Path(name).name: hashlib.sha256((models / name).read_bytes()).hexdigest() for name in MODELS
+        name.removeprefix("../"): hashlib.sha256((models / name).read_bytes()).hexdigest()
+        for name in MODELS
     }

@@ -1,4 +1,4 @@
-"""The image model's risk of exams, straight from their DICOM files."""
+"""What the image models say of exams, straight from their DICOM files."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from mammolab.files import write_json
 from mammolab.model.checkpoint import load_network
 from mammolab.model.features import feature_names, texture_features
 from mammolab.model.network import ResNet18
+from mammolab.risk.hazard import HazardRiskModel
 from mammolab.risk.image import ImageRiskModel
 
 FILE = "images.json"  # beside the risk models: how the images they saw were prepared
+HEADS = ("image", "hybrid")  # chapter 09 saves each in a folder hazard_<name>
 DETECTOR = "detector"  # the folder beside theirs that holds the network
 _DIGITS = range(9)  # decimals that a pixel spacing may have been given with
 
@@ -106,9 +108,9 @@ class Preparation:
 
 
 def score_image_files(
-    models: Path, root: Path, files: pd.DataFrame
-) -> tuple[pd.Series, pd.DataFrame]:
-    """Return the image model's risk of exams, and what is wrong with their files.
+    models: Path, root: Path, files: pd.DataFrame, exams: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what the image models say of exams, and what is wrong with their files.
 
     Each file is judged, decoded and stored as chapters 02 and 03 do, described by the detector's
     feature maps and averaged over the exam's views as in chapter 09.
@@ -121,11 +123,15 @@ def score_image_files(
         Folder from which the paths of the files start.
     files : DataFrame
         exam (any key) and path, one row a file.
+    exams : DataFrame
+        The risk factors that a hybrid joins, by exam.
 
     Returns
     -------
-    risk : Series
-        The column `image_risk` of exams with a usable image, by exam.
+    risk : DataFrame
+        Of exams with a usable image, by exam, the columns that the saved Cox models start from:
+        image_risk of the logistic model, and image_raw and hybrid_raw of the hazard heads that
+        there are (risk of the last year, not yet absolute).
     problems : DataFrame
         exam, path, reason of each file that was not used ("kind: detail").
 
@@ -152,16 +158,22 @@ def score_image_files(
     there = files["path"].map(lambda path: os.path.exists(root / path)).to_numpy(bool)
     absent = files[~there].assign(reason="absent: there is no such file")
     if not there.any():
-        return pd.Series(dtype=float), absent.reset_index(drop=True)
+        return pd.DataFrame(columns=["image_risk"], dtype=float), absent.reset_index(drop=True)
     index = _reject_mixed(files, index_files(root, sorted(set(files.loc[there, "path"]))))
     images = pd.DataFrame(columns=["image_id", "reason"])
-    risk = pd.Series(dtype=float)
+    risk = pd.DataFrame(columns=["image_risk"], dtype=float)
     if (index["status"] == "ok").any():
         size = preparation.rows, preparation.columns, preparation.spacing_mm
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "images.npy")
             images = build_store(index, root, path, *size)
-            risk = _risk(network, model, open_store(path), _exams_of(images, index, files))
+            stored = _exams_of(images, index, files)
+            by_exam = _features(network, open_store(path), stored)
+        risk = pd.DataFrame({"image_risk": expit(model.score(by_exam))}, index=by_exam.index)
+        for name in HEADS:
+            if (models / f"hazard_{name}").is_dir():
+                head = HazardRiskModel.load(models / f"hazard_{name}")
+                risk[f"{name}_raw"] = head.predict(by_exam, exams.loc[by_exam.index])[:, -1]
     unused = pd.concat([absent, _not_used(files, index, images)])
     order = files.reset_index().merge(unused, on=["exam", "path"]).sort_values("index")
     return risk, order[["exam", "path", "reason"]].reset_index(drop=True)
@@ -173,14 +185,11 @@ def _exams_of(images: pd.DataFrame, index: pd.DataFrame, files: pd.DataFrame) ->
     return stored.merge(files, on="path")[["row", "exam"]]
 
 
-def _risk(
-    network: ResNet18, model: ImageRiskModel, store: np.ndarray, stored: pd.DataFrame
-) -> pd.Series:
-    """The risk of each exam from the features of its views, as in chapter 09."""
+def _features(network: ResNet18, store: np.ndarray, stored: pd.DataFrame) -> pd.DataFrame:
+    """The features of each exam, averaged over its views as in chapter 09."""
     rows = stored["row"].to_numpy(np.int64)
     features = pd.DataFrame(texture_features(network, store, rows), columns=feature_names(network))
-    by_exam = features.groupby(stored["exam"].to_numpy()).mean()
-    return pd.Series(expit(model.score(by_exam)), index=by_exam.index)
+    return features.groupby(stored["exam"].to_numpy()).mean()
 
 
 def _image_model(models: Path) -> ImageRiskModel:
