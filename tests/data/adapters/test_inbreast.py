@@ -2,6 +2,7 @@
 
 import plistlib
 
+import numpy as np
 import pytest
 
 from mammolab.data.adapters.base import ABSENT
@@ -91,8 +92,13 @@ def test_regions(root):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "<plist/>", "<!DOCTYPE x [<!ENTITY a 'b'>]><plist>&a;</plist>"]
-)
+    "content",
+    [
+        "", "<plist/>", "<!DOCTYPE x [<!ENTITY a 'b'>]><plist>&a;</plist>",
+        "<plist><dict><key>a</key><date>x</date></dict></plist>",
+        "<plist></array></plist>", "<?xml version='1.0' encoding='none'?><plist/>",
+    ],
+)  # fmt: skip
 def test_spoilt_regions_are_one_sentence(tmp_path, content):
     path = tmp_path / "1.xml"
     path.write_text(content)
@@ -125,3 +131,23 @@ def test_without_files_nothing_tells_an_exam(root):
         path.unlink()
     with pytest.raises(InputError, match="the files' names alone tell"):
         adapt("inbreast", root)
+
+
+def test_no_spoilt_list_of_regions_stops_the_run(tmp_path):
+    good = plistlib.dumps({"Images": [{"ROIs": [region("Mass", "(1.5, 2)", "(3, 4)")]}]})
+    pieces = [b"<date>x</date>", b"</array>", b"</dict>", b"<key>a</key>", b"<true/>", b"<array>"]
+    rng, path, n_refused = np.random.default_rng(9), tmp_path / "1.xml", 0
+    for _ in range(400):
+        spoilt = bytearray(good)
+        for _ in range(rng.integers(1, 4)):
+            at = int(rng.integers(len(spoilt)))
+            if rng.random() < 0.5:
+                del spoilt[at : at + int(rng.integers(1, 40))]
+            else:
+                spoilt[at:at] = pieces[rng.integers(len(pieces))]
+        path.write_bytes(spoilt)
+        try:
+            read_regions(path)
+        except InputError:
+            n_refused += 1
+    assert n_refused > 100

@@ -186,7 +186,8 @@ def read_regions(path: Path) -> list[dict[str, str]]:
                 told.append({"name_raw": str(region["Name"]), "n_points": str(len(points)),
                              **{corner: f"{value:g}" for corner, value in box.items()}})  # fmt: skip
         return told
-    except (ValueError, KeyError, TypeError, ExpatError, OSError, plistlib.InvalidFileException):
+    # A spoilt list makes plistlib raise AttributeError, IndexError and LookupError too.
+    except (ValueError, LookupError, TypeError, AttributeError, ExpatError, OSError):
         raise InputError(f"{path} is not a list of regions as INbreast publishes them.") from None
 
 
