@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mammolab.data.adapters import folder
-from mammolab.data.adapters.base import ABSENT, NEED_PREVALENCE, TABLES, mark_absent
+from mammolab.data.adapters.base import ABSENT, NEED_PREVALENCE, TABLES, files_below, mark_absent
 from mammolab.data.adapters.folder import write_source
 from mammolab.data.adapters.rules import check_source
 from mammolab.data.ingest import read_given
@@ -76,6 +76,27 @@ class TestFolder:
             write_source(source, out)
         assert sorted(path.name for path in tmp_path.rglob("*")) == before
 
+    def test_behind_a_link_the_folder_is_replaced_and_the_link_stays(self, source, tmp_path):
+        (tmp_path / "real").mkdir()
+        (tmp_path / "link").symlink_to(tmp_path / "real")
+        for _ in range(2):
+            write_source(source, tmp_path / "link")
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "real" / "export.json").is_file()
+        assert not list(tmp_path.glob(".*"))
+
+    @pytest.mark.parametrize("out", [".", ".."])
+    def test_the_folder_one_is_in_is_left_alone(self, source, tmp_path, monkeypatch, out):
+        (tmp_path / "here").mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+        with pytest.raises(InputError, match="the folder you are in"):
+            write_source(source, out)
+
+    def test_a_file_above_is_named(self, source, tmp_path):
+        (tmp_path / "file").write_text("mine")
+        with pytest.raises(InputError, match="cannot be made: .*file is a file"):
+            write_source(source, tmp_path / "file" / "deep" / "out")
+
     def test_a_failure_leaves_what_was_there(self, source, tmp_path, monkeypatch):
         out = write_source(source, tmp_path / "out")
         before = (out / "ehr" / "exams.csv").read_text()
@@ -135,3 +156,13 @@ def test_absent_files_are_counted_and_surplus_ones_too(source):
     assert images["use"].tolist() == ["1", "0", "0"]
     assert images["reason"].tolist() == ["", ABSENT, ABSENT]
     assert notes[0].startswith("2 of 3 listed images") and notes[1].startswith("2 image files")
+
+
+@pytest.mark.parametrize("linked", ["images", "images/deep"])
+def test_a_linked_folder_is_refused_for_ingest_follows_none(tmp_path, linked):
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "set" / linked
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="is a link to another folder"):
+        files_below(tmp_path / "set", "images", ".dcm")

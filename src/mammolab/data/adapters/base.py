@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from mammolab.errors import InputError
 from mammolab.schemas import COLUMNS, KEYS, SPLITS, VIEWS, Column
 
 KINDS = ("pathology", "registry", "surrogate_birads", "text_mined")  # of a label
@@ -221,9 +222,28 @@ def distinct(values: pd.Series) -> str:
 
 
 def files_below(root: Path, folder: str, *suffixes: str) -> set[str]:
-    """Paths of files, relative to `root`, anywhere below one of its folders."""
-    found = (root / folder).rglob("*")
+    """Paths of files, relative to `root`, anywhere below one of its folders.
+
+    Raises
+    ------
+    InputError : that folder, or one directly in it, is a link: `mammolab ingest` follows none, and
+        would find no image where the table lists some.
+    """
+    start = root / folder
+    for path in sorted(start.iterdir()) if start.is_dir() else ():
+        _refuse_link(path)
+    if folder:
+        _refuse_link(start)
+    found = start.rglob("*")
     return {path.relative_to(root).as_posix() for path in found if path.suffix.lower() in suffixes}
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink() and path.is_dir():
+        raise InputError(
+            f"{path} is a link to another folder, which mammolab ingest does not follow; put the "
+            "folder itself there, or unpack the tables beside it."
+        )
 
 
 def mark_absent(images: pd.DataFrame, present: set[str]) -> tuple[pd.DataFrame, list[str]]:

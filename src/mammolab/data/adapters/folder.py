@@ -36,8 +36,8 @@ def write_source(source: Source, out: str | Path) -> Path:
     InputError : the source breaks a rule (see `check_source`), or `out` holds something else.
     """
     check_source(source)
-    out = Path(out)
-    require_ours(out)
+    require_ours(Path(out))
+    out = Path(out).resolve()  # of a link, what it points to is replaced, not the link
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.{os.getpid()}")
     old = out.with_name(f".{out.name}.{os.getpid()}.old")
@@ -87,12 +87,18 @@ def _fill(source: Source, folder: Path) -> None:
 
 
 def require_ours(out: Path) -> None:
-    """Stop where the folder holds anything that an earlier call did not write.
+    """Stop where the folder cannot be made, or holds anything that no earlier call wrote.
 
     Raises
     ------
     InputError
     """
+    place = out.resolve()
+    if Path.cwd().is_relative_to(place):
+        raise InputError(f"{out} is the folder you are in, or holds it; give another.")
+    file = next((above for above in place.parents if above.exists() and not above.is_dir()), None)
+    if file is not None:
+        raise InputError(f"{out} cannot be made: {file} is a file.")
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     held = set()
