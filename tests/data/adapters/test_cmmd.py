@@ -79,6 +79,7 @@ def test_what_is_missing_is_counted(root):
         ("D2-0001,R", "D2-0001,L", "a breast has two rows for ID1/LeftRight D2-0001/L"),
         ("D2-0001,R,51", "D2-0001,R,52", "age differs within ID1"),
         (",R,44", ",B,44", "LeftRight is not L or R"),
+        (",44,2,", ",44,3,", "number of images is not 2 for ID1/LeftRight D1-0001/R"),
         ("Benign,", "Normal,", "classification is not understood.*Normal"),
         ("Benign,", "Benign,Luminal B", "a subtype where the breast is benign"),
         ("D1-", "E1-", "does not begin with D1- or D2-"),
@@ -109,3 +110,13 @@ def test_the_real_table(shared_data, tmp_path):
     assert source.exams["site"].value_counts().to_dict() == {"D1": 1026, "D2": 749}
     assert source.labels["exam_id"].str[:2].value_counts().to_dict() == {"D1": 1107, "D2": 765}
     assert any("3,744 of 3,744 images" in note for note in source.notes) and source.images.empty
+
+
+def test_a_file_that_repeats_an_image_is_left_out(root):
+    folder = root / "CMMD" / "D1-0001" / "07-18-2010-NA" / "1.0-1"
+    (folder / "copy of 1-1.dcm").write_bytes((folder / "1-1.dcm").read_bytes())
+    source = adapt("cmmd", root)
+    images = source.images.set_index("path")
+    held = images[images["image_id"].str.contains("copy|^1.2.1$")]
+    assert held["reason"].tolist() == ["", cmmd.TWICE] and held["use"].tolist() == ["1", "0"]
+    assert any("1 files repeat an image" in note for note in source.notes)

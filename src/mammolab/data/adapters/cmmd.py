@@ -26,6 +26,7 @@ SIGNATURE = frozenset({"ID1", "LeftRight", "Age", "abnormality", "classification
 BREAST = ["ID1", "LeftRight"]
 TAGS = ("StudyDate", "PatientAge")
 NO_ROW = "its woman is in no row of the table"
+TWICE = "the same image as another file"
 # Of the whole table, counted in it; a copy of this length with other counts was changed.
 N_ROWS, COUNTS = 1_872, {"patients": 1_775, "malignant": 1_316}
 
@@ -98,6 +99,7 @@ def _check_facts(name: str, cells: pd.DataFrame) -> None:
     require(cells, cohort(cells["ID1"]).isin(["D1", "D2"]), BREAST,
             f"{where}: ID1 does not begin with D1- or D2-")  # fmt: skip
     require_constant(cells, ("ID1",), ("age",), where)
+    require(cells, cells["number"].isin(["", "2"]), BREAST, f"{where}: number of images is not 2")
     subtyped = cells["subtype"] != ""
     plain = (cohort(cells["ID1"]) == "D2") & (cells["cancer"] == "1")
     require(cells, ~subtyped | plain, BREAST,
@@ -114,7 +116,7 @@ def _check_facts(name: str, cells: pd.DataFrame) -> None:
 
 def _images(root: Path, women: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row a file; and what headers say of date and age."""
-    rows, headers = [], []
+    rows, headers, seen = [], [], set()
     for path in sorted(files_below(root, "", ".dcm")):
         row = {"image_id": path, "path": path, "use": "0", "reason": ""}
         rows.append(row)
@@ -129,8 +131,13 @@ def _images(root: Path, women: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame
             continue
         woman, view = text_of(dataset, "PatientID"), view_of(dataset) or ""
         spacing_mm = spacing_mm_of(dataset)
+        uid = text_of(dataset, "SOPInstanceUID")
+        if uid in seen:
+            row["reason"] = TWICE
+            continue
+        seen |= {uid} - {""}
         row |= {
-            "image_id": text_of(dataset, "SOPInstanceUID") or path,
+            "image_id": uid or path,
             "laterality": laterality_of(dataset) or "", "view": view,
             "manufacturer": text_of(dataset, "Manufacturer"),
             "model": text_of(dataset, "ManufacturerModelName"),
@@ -177,10 +184,12 @@ def _notes(cells, images, headers, labels) -> list[str]:
     told = headers["patient_id"].map(cells.drop_duplicates("ID1").set_index("ID1")["age"])
     n_age = int(((years != "") & (years != told)).sum())
     n_blank = int((labels["cancer"] == "").sum())
+    n_twice = int((images["reason"] == TWICE).sum())
     n_strange = int((images["reason"] == NO_ROW).sum())
     sentences = [
         (short, f"{short:,} of {int(promised.sum()):,} images that the table promises are not there."),
         (n_blank, f"{n_blank:,} breasts with images have no row; they are unlabelled, not healthy."),
+        (n_twice, f"{n_twice:,} files repeat an image; the first of each was taken."),
         (n_strange, f"{n_strange:,} images are of women in no row."),
         (n_age, f"{n_age:,} headers give another age than the table; the table's was taken."),
     ]  # fmt: skip
