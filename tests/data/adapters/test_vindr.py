@@ -111,6 +111,10 @@ def test_tables_that_are_not_there_are_said(root):
         (vindr.FINDINGS, "['Mass', 'Suspicious Calcification']", "Mass", "is not a list such as"),
         (vindr.FINDINGS, "a" + "0" * 31, "c" + "0" * 31, "image_id is in no row"),
         (vindr.FINDINGS, "10.5", "", "xmin is blank"),
+        (vindr.FINDINGS, "BI-RADS 4,10.5", "BI-RADS 5,10.5", "above that of its breast"),
+        (vindr.FINDINGS, "BI-RADS 4,10.5", "4,10.5", "finding_birads is not as in"),
+        (vindr.FINDINGS, "BI-RADS 5,DENSITY", "BI-RADS 4,DENSITY", "breast_birads is another than"),
+        (vindr.FINDINGS, "DENSITY B", "DENSITY C", "breast_density is another than"),
         (vindr.METADATA, "SOP Instance UID", "UID", "holds the image ids"),
     ],
 )  # fmt: skip
@@ -119,4 +123,28 @@ def test_what_does_not_fit_is_refused(root, file, old, new, message):
     assert old in text
     (root / file).write_text(text.replace(old, new))
     with pytest.raises(InputError, match=message):
+        adapt("vindr", root)
+
+
+def test_an_age_is_the_study_s_only_one_and_not_zero(root):
+    path = root / vindr.METADATA
+    text = path.read_text()
+    path.write_text(text.replace("049Y", "000Y"))
+    assert adapt("vindr", root).exams["age_years"].tolist() == ["", ""]
+    path.write_text(text.replace("049Y", "009Y", 1))
+    assert adapt("vindr", root).exams["age_years"].tolist() == ["", ""]
+
+
+def test_a_box_without_area_is_left_out(root):
+    path = root / vindr.FINDINGS
+    path.write_text(path.read_text().replace("10.5,20,300,400", "2801,20,2900,400"))
+    source = adapt("vindr", root)
+    assert source.more["findings"]["category"].tolist() == ["Skin Thickening"]
+    assert any("1 boxes without area" in note for note in source.notes)
+
+
+def test_every_image_has_a_row_among_the_findings(root):
+    path = root / vindr.FINDINGS
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
+    with pytest.raises(InputError, match=f"not even of No Finding, for image_id b{3:031d}"):
         adapt("vindr", root)

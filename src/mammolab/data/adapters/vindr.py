@@ -66,7 +66,7 @@ def adapt(root: Path, positive_from: str = "4") -> Source:
         images_root=root,
         patients=table("patients", {"patient_id": ids}),
         exams=table("exams", {
-            "exam_id": ids, "patient_id": ids, "age_years": studies["age"].max(),
+            "exam_id": ids, "patient_id": ids, "age_years": studies["age"].agg(_only),
             "device": studies["model"].agg(_only),
             "density": densities["first"].where(densities["nunique"] == 1, ""),
             "birads": studies["birads"].max(),
@@ -135,7 +135,7 @@ def _metadata(root: Path, image_ids: pd.Series, notes: list[str]) -> pd.DataFram
         values = told[name] if name else pd.Series("", index=told.index)
         return values.fillna("").set_axis(image_ids.index)
 
-    age = column("Patient's Age").str.extract(DIGITS_AGE, expand=False).fillna("")
+    age = column("Patient's Age").str.extract(DIGITS_AGE, expand=False).fillna("").replace("0", "")
     return blank.assign(
         age=age,
         maker=column("Manufacturer"),
@@ -166,11 +166,22 @@ def _findings(root: Path, cells: pd.DataFrame, notes: list[str]) -> pd.DataFrame
         notes.append(f"{FINDINGS} is not there: no boxes.")
         return None
     raw = read_table(root / FINDINGS)
-    check_columns(raw, ("image_id", "finding_categories", "finding_birads", *CORNERS))
+    check_columns(raw, ("image_id", "breast_birads", "breast_density", "finding_categories",
+                        "finding_birads", *CORNERS))  # fmt: skip
     where, keys = f"vindr, {FINDINGS}", ("image_id",)
     told = cells.set_index("image_id")
     require(raw.cells, raw.cells["image_id"].isin(told.index), keys,
             f"{where}: image_id is in no row of {BREASTS}")  # fmt: skip
+    for column in ("breast_birads", "breast_density"):
+        same = raw.cells[column] == raw.cells["image_id"].map(told[column])
+        require(raw.cells, same, keys, f"{where}: {column} is another than in {BREASTS}")
+    unlisted = ~cells["image_id"].isin(raw.cells["image_id"])
+    require(cells, ~unlisted, keys, f"{where}: no row, not even of {NO_FINDING},")
+    own = raw.cells["finding_birads"].str.extract(r"^BI-RADS ([1-5])$", expand=False).fillna("")
+    require(raw.cells, (own != "") | (raw.cells["finding_birads"] == ""), keys,
+            f"{where}: finding_birads is not as in 'BI-RADS 4'")  # fmt: skip
+    require(raw.cells, own <= raw.cells["image_id"].map(told["birads"]), keys,
+            f"{where}: finding_birads is above that of its breast")  # fmt: skip
     boxes = raw.cells.assign(category=[_categories(one) for one in raw.cells["finding_categories"]])
     require(boxes, boxes["category"].map(len) > 0, keys,
             f"{where}: finding_categories is not a list such as ['Mass']")  # fmt: skip
@@ -183,6 +194,12 @@ def _findings(root: Path, cells: pd.DataFrame, notes: list[str]) -> pd.DataFrame
         inside = value.clip(0, limit)
         clipped |= inside != value
         boxes[corner] = inside.map("{:g}".format)
+    flat = pd.Series(False, index=boxes.index)
+    for low, high in (("xmin", "xmax"), ("ymin", "ymax")):
+        flat |= boxes[low].astype(float) >= boxes[high].astype(float)
+    if flat.any():
+        notes.append(f"{int(flat.sum()):,} boxes without area inside the image were left out.")
+    boxes, clipped = boxes[~flat].copy(), clipped[~flat]
     notes.append(f"{len(boxes):,} boxes, {int(clipped.sum()):,} of them clipped to the image; "
                  f"{int((boxes['finding_birads'] == '').sum()):,} have no BI-RADS of their own.")  # fmt: skip
     boxes["birads_raw"] = boxes["finding_birads"]
