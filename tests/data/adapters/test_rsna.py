@@ -96,6 +96,13 @@ class TestTraps:
         assert f"| - left out, {ABSENT} | 1 |" in sheet and "| - cancer | 2 |" in sheet
         assert "Refused without sampling weights: PPV" in sheet
 
+    def test_the_oldest_age_is_called_a_cap(self, read):
+        source = read()
+        assert (source.exams["age_years"] == "89").sum() == 1
+        assert "1 women are 89, which looks like a cap: they may be older." in source.notes
+        younger = read([row.replace(",89.0,", ",88.0,").replace(",89,", ",88,") for row in ROWS])
+        assert not any("looks like a cap" in note for note in younger.notes)
+
     def test_two_machines_are_no_one_machine(self, read):
         rows = [ROWS[0].replace(",21,", ",29,"), *ROWS[1:]]
         exam = read(rows).exams.iloc[0]

@@ -37,6 +37,7 @@ FLAGS = ("cancer", "biopsy", "invasive", "implant", "difficult_negative_case")
 # Of the whole table, counted in it; a copy of this length with other counts was changed.
 N_ROWS, N_PATIENTS = 54_706, 11_913
 COUNTS = {"cancer": 1_158, "biopsy": 2_969, "invasive": 818}
+AGE_CAP = "89"
 STANDARD = [(side, view) for side in "LR" for view in VIEWS]
 
 CARD = Card.read("rsna")
@@ -183,10 +184,12 @@ def _images(cells: pd.DataFrame, present: set[str]) -> tuple[pd.DataFrame, list[
 def _notes(cells: pd.DataFrame, n_two_machines: int) -> list[str]:
     n_blank = int((cells["birads"] == "").sum())
     n_cancer = int(((cells["birads"] == "") & (cells["cancer"] == "1")).sum())
+    n_cap = cells.loc[cells["age_years"] == AGE_CAP, "patient_id"].nunique()
     odd = cells.loc[~cells["view"].isin(VIEWS), "view"].value_counts()
     told = [
         (n_blank, f"{n_blank:,} images have no BIRADS, {n_cancer:,} of them of breasts with cancer."),
         (len(odd), "Views left out: " + ", ".join(f"{k} {n}" for k, n in odd.items()) + "."),
+        (n_cap, f"{n_cap:,} women are {AGE_CAP}, which looks like a cap: they may be older."),
         (n_two_machines, f"{n_two_machines:,} women have images of two machines."),
     ]  # fmt: skip
     return [sentence for n, sentence in told if n]
