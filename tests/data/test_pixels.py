@@ -1,14 +1,16 @@
 """DICOM to model input on literal pixel values."""
 
 import io
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless, RLELossless
+from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, RLELossless
 
+from mammolab.data import decoders
 from mammolab.data.grey import apply_window, stored_values
 from mammolab.data.header import Rejected
 from mammolab.data.pixels import area_average, preprocessing_hash, to_model_input
@@ -261,6 +263,30 @@ def test_jpeg_2000(mammogram):
     pixels = np.arange(64, dtype=np.uint16).reshape(8, 8) * 64
     dataset = _compressed(mammogram(pixels, BitsStored=16), JPEG2000Lossless, _jpeg2000(pixels))
     assert (stored_values(dataset) == pixels).all()
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("syntax", list(decoders.CODECS))
+def test_compressions_decoded_by_imagecodecs(mammogram, syntax, signed):
+    imagecodecs = pytest.importorskip("imagecodecs")
+    pixels = np.arange(64, dtype=np.uint16).reshape(8, 8) * 64
+    encode = {
+        "jpeg8_decode": partial(imagecodecs.jpeg8_encode, lossless=True, bitspersample=12),
+        "jpegls_decode": imagecodecs.jpegls_encode,
+        "jpeg2k_decode": partial(imagecodecs.htj2k_encode, reversible=True),
+    }[decoders.CODECS[syntax]]
+    dataset = mammogram(pixels, PixelRepresentation=int(signed))
+    stored = stored_values(_compressed(dataset, syntax, encode(pixels)))
+    expected = np.where(pixels > 2047, pixels.astype(int) - 4096, pixels) if signed else pixels
+    assert (stored == expected).all() and stored.dtype == ("i2" if signed else "u2")
+
+
+def test_a_missing_decoder_is_named(mammogram, monkeypatch):
+    monkeypatch.setattr(decoders.importlib.util, "find_spec", lambda name: None)
+    stream = b"\xff\xd8\xff\xc3\0\x0b\x0c\0\x08\0\x08\x01\x01\x11\0\xff\xd9"
+    dataset = _compressed(mammogram(np.zeros((8, 8), np.uint16)), JPEGLosslessSV1, stream)
+    with pytest.raises(Rejected, match="decoder: none for JPEG Lossless SV1; imagecodecs has one"):
+        stored_values(dataset)
 
 
 def test_rle(mammogram):

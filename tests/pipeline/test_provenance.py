@@ -1,7 +1,10 @@
 """Digests: which edits count as a change of a chapter's code."""
 
+import json
+
 import pytest
 
+from mammolab.paths import RunPaths
 from mammolab.pipeline import provenance
 from mammolab.pipeline.graph import Stage
 
@@ -79,3 +82,18 @@ def test_real_chapters_depend_on_the_chapter_object_not_on_the_graph():
     assert not {"mammolab.pipeline.graph", "mammolab.pipeline.runner", "mammolab.cli"} & set(
         modules
     )
+
+
+def test_chapters_that_run_side_by_side_count_once(tmp_path):
+    paths = RunPaths(tmp_path)
+    paths.timing.mkdir(parents=True)
+    for chapter, start, wall_s in (
+        ("02_cohort", 0.0, 10.0),
+        ("05_training_choices", 10.0, 100.0),
+        ("09_risk", 20.0, 30.0),  # within 05
+        ("11_pitfalls_data", 100.0, 30.0),  # 20 s beyond it
+        ("13_pitfalls_analysis", 500.0, 5.0),  # another day
+    ):
+        record = {"start": start, "wall_s": wall_s, "peak_rss_gb": 1.0, "cores": 1}
+        (paths.timing / f"{chapter}.json").write_text(json.dumps(record))
+    assert provenance.run_timing(paths)["wall_s"] == 10 + 100 + 20 + 5

@@ -15,11 +15,15 @@ from mammolab.report import (
     plots_calibration,
     plots_cohort,
     plots_detection,
+    plots_device,
+    plots_exclusion,
     plots_explain,
     plots_flow,
     plots_model,
     plots_outcome,
     plots_pathways,
+    plots_pitfalls,
+    plots_pitfalls_analysis,
     plots_policy,
     plots_risk,
     plots_risk_groups,
@@ -155,10 +159,37 @@ NUMBERS = {
     "explain.marker_pointing_sound_occlusion": (0.1, 0.0, 0.3),
     "explain.marker_energy_shortcut_occlusion": (0.46, 0.4, 0.5),
     "explain.marker_energy_sound_occlusion": (0.02, 0.0, 0.04),
-    "pitfalls.enriched_test_set.reported": (0.947, 0.931, 0.963),
-    "pitfalls.enriched_test_set.true": (0.781, 0.744, 0.818),
-    "pitfalls.enriched_test_set.guard_fired": True,
-    "pitfalls.enriched_test_set.metadata_auc": 0.968,
+    "pitfalls.scoreboard.n_failures": 26,
+    "pitfalls.scoreboard.n_guards_fired": 25,
+    "pitfalls.confounded_sources.reported": (0.947, 0.931, 0.963),
+    "pitfalls.confounded_sources.true": (0.681, 0.644, 0.718),
+    "pitfalls.confounded_sources.repaired": (0.751, 0.714, 0.788),
+    "pitfalls.confounded_sources.metadata_auc": 0.968,
+    "pitfalls.several_images.reported": (0.97, 0.95, 0.98),
+    "pitfalls.several_images.true": (0.62, 0.58, 0.66),
+    "pitfalls.matching_on_age_density.reported": (0.93, 0.91, 0.95),
+    "pitfalls.matching_on_age_density.true": (0.68, 0.64, 0.72),
+    "pitfalls.enriched_test_set.reported": (0.87, 0.82, 0.92),
+    "pitfalls.enriched_test_set.true": (0.031, 0.025, 0.037),
+    "pitfalls.verification_bias.reported": (1.0, 0.98, 1.0),
+    "pitfalls.verification_bias.true": (0.88, 0.84, 0.92),
+    "pitfalls.patients_across_splits.reported": (0.69, 0.62, 0.75),
+    "pitfalls.duplicates_across_splits.reported": (0.94, 0.92, 0.96),
+    "pitfalls.exclusions.share_women": 0.56,
+    "pitfalls.exclusions.share_cancers": 0.58,
+    "pitfalls.overconfidence.reported": (0.28, 0.26, 0.30),
+    "pitfalls.overconfidence.true": (0.0065, 0.0055, 0.0075),
+    "pitfalls.best_of_fifty.reported": (0.80, 0.73, 0.87),
+    "pitfalls.best_of_fifty.true": (0.77, 0.70, 0.84),
+    "pitfalls.best_of_fifty.coins_reported": (0.60, 0.52, 0.69),
+    "pitfalls.images_independent.true": (0.70, 0.68, 0.72),
+    "pitfalls.images_independent.repaired": (0.94, 0.93, 0.95),
+    "pitfalls.hidden_subgroup.cancers_slight": 134,
+    "pitfalls.hidden_subgroup.cancers_slight_many": 274,
+    "pitfalls.replicate_t_test.reported": 0.975,
+    "pitfalls.replicate_t_test.true": (0.50, 0.48, 0.52),
+    "pitfalls.late_detection.reported": (0.65, 0.60, 0.69),
+    "pitfalls.late_detection.true": (0.57, 0.51, 0.63),
 }  # fmt: skip
 
 
@@ -527,6 +558,59 @@ def pitfalls() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def dial() -> pd.DataFrame:
+    """One failure at three doses, as the table `pitfalls` holds it."""
+    rows = [(dose, 0.8 + 0.15 * dose, 0.8 - 0.1 * dose, 0.8, dose > 0) for dose in (0.0, 0.5, 1.0)]
+    frame = pd.DataFrame(rows, columns=["dose", "reported", "true", "repaired", "guard_fired"])
+    for part in ("reported", "true", "repaired"):
+        frame = frame.assign(
+            **{f"{part}_low": frame[part] - 0.03, f"{part}_high": frame[part] + 0.03}
+        )
+    return frame.assign(
+        failure="sources", setting=frame["dose"], guard_statistic=0.9, guard_limit=0.6
+    )
+
+
+def failures() -> pd.DataFrame:
+    """The cards of three failures, one of a chapter, at the full dose; one has no repair."""
+    full = dial().query("dose == 1")
+    cards = [("Data", "Two sources", "AUC"), ("Models", "Odds", "AUC"), ("Analysis", "Mean", "AUC")]
+    frame = pd.concat(
+        [
+            full.assign(failure=title, chapter=chapter, title=title, metric=metric)
+            for chapter, title, metric in cards
+        ],
+        ignore_index=True,
+    ).assign(guard="metadata_auc", repair="Collect alike.", cost="Time.", source="Zech 2018")
+    frame.loc[2, ["repaired", "repaired_low", "repaired_high"]] = np.nan
+    return frame
+
+
+def needed() -> pd.DataFrame:
+    rows = [(auc, looks, 134 * looks**0.2, 16) for looks in (1, 40) for auc in (0.7, 0.75, 0.8)]
+    return pd.DataFrame(rows, columns=["auc_group", "n_looks", "n_cancers", "n_cancers_here"])
+
+
+def replicated() -> pd.DataFrame:
+    rows = [(10, 0.03, 0.03, 0.02, 0.04), (1000, 0.4, 0.41, 0.38, 0.44)]
+    names = ["n_replicates", "error", "simulated", "simulated_low", "simulated_high"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def left_out() -> pd.DataFrame:
+    rows = [
+        ("", "kept", 0.44, 0.42, 0.94, 0.87, 85),
+        ("Reason", "dense breast", 0.46, 0.5, 0.83, 0.85, 100),
+    ]
+    names = ["heading", "group", "share_women", "share_cancers", "sensitivity", "auc", "n_cancers"]
+    frame = pd.DataFrame(rows, columns=names)
+    for part in ("sensitivity", "auc"):
+        frame = frame.assign(
+            **{f"{part}_low": frame[part] - 0.05, f"{part}_high": frame[part] + 0.05}
+        )
+    return frame
+
+
 def years(enriched: bool) -> pd.DataFrame:
     frame = cohort()
     if enriched:
@@ -679,11 +763,27 @@ def figures(store_path: Path) -> dict[str, tuple]:
             (e.shares_by_group, shares(), {"label_rows": False, "label_series": False, "limit": 0.8})]),
         "10_explanations_marker": (figure_size("double", 0.225), 1, [
             (e.overlay_sheet, overlays(), {"store_path": str(store_path), "columns": 6})]),
-        "11_pitfalls_data_enriched": (figure_size("single", 0.42), 1, [
+        "11_pitfalls_data_sources": (figure_size("single", 0.42), 1, [
             (o.pitfall_dumbbell, pitfalls(), {})]),
         "11_pitfalls_data_composition": (figure_size("double", 0.32), 2, [
             (c.mirror_composition, years(False), {"label_categories": False, "title": "cohort"}),
             (c.mirror_composition, years(True), {"title": "enriched set"})]),
+        "11_pitfalls_data_who_pays": (figure_size("double", 0.4), 2, [
+            (plots_exclusion.left_out_shares, left_out(), {"title": "Who"}),
+            (plots_exclusion.left_out_performance, left_out(), {"label_rows": False})]),
+        "12_pitfalls_models_repairs": (figure_size("double", 0.3), 1, [
+            (plots_device.interval_rows, left_out().rename(columns={"group": "name"}),
+             {"measures": {"auc": "AUC"}, "xlabel": "AUC"})]),
+        "13_pitfalls_analysis_scoreboard": (figure_size("double", 0.5), 1, [
+            (plots_pitfalls.scoreboard, failures(), {})]),
+        "13_pitfalls_analysis_cancers_to_know": (figure_size("single", 0.7), 1, [
+            (plots_pitfalls_analysis.cancers_to_know, needed(), {"auc_rest": 0.85})]),
+        "13_pitfalls_analysis_replicates": (figure_size("single", 0.7), 1, [
+            (plots_pitfalls_analysis.replicate_error, replicated(), {"nominal": 0.025})]),
+        **{name: (figure_size("double", 0.4), 2, [
+            (plots_pitfalls.dose_response, dial(), {"xlabel": "share", "ylabel": "AUC", "title": "sources"})] * 2)
+           for name in ("11_pitfalls_data_doses", "12_pitfalls_models_doses",
+                        "13_pitfalls_analysis_doses")},
     }  # fmt: skip
 
 
@@ -725,6 +825,7 @@ def write_run(root: Path, real_figures: bool = False) -> RunPaths:
     write_numbers(run)
     run.tables.mkdir(parents=True, exist_ok=True)
     write_table(cohort(), run.table("cohort"), "cohort")
+    write_table(failures(), run.table("failures"), "failures")
     run.figures.mkdir(exist_ok=True)
     for name, (size, columns, panels) in figures(store(root / "images.npy")).items():
         path = run.figures / f"{name}.svg"

@@ -16,7 +16,13 @@ from mammolab.report.frames import (
     target_rows,
 )
 from mammolab.report.quiz import quiz_exams, quiz_sheet
-from mammolab.report.tables import MARKS, comparison, read_published, table_one
+from mammolab.report.tables import (
+    MARKS,
+    comparison,
+    guard_rows,
+    read_published,
+    table_one,
+)
 
 PUBLISHED = repository_root() / "paper" / "published.csv"
 
@@ -230,3 +236,24 @@ def test_a_faulty_published_table_is_refused(tmp_path, change, message):
     path.write_text("\n".join(change(PUBLISHED.read_text().splitlines())))
     with pytest.raises(InputError, match=message):
         read_published(path)
+
+
+def test_guards_stand_with_their_false_alarms_and_their_power_by_dose(tmp_path):
+    path = tmp_path / "guards.csv"
+    path.write_text(
+        "guard,dirt,dose,rate,low,high\n"
+        "overlap,women,0.05,1.0,0.9,1.0\n"
+        "overlap,women,0.0,0.01,0.0,0.03\n"
+        "overlap,women,0.01,0.4,0.3,0.5\n"
+    )
+    (row,) = guard_rows(path)
+    assert (row["guard"], row["dirt"]) == ("overlap", "women")
+    assert (row["false_alarm"], row["false_low"], row["false_high"]) == (0.01, 0.0, 0.03)
+    assert row["powers"] == [{"dose": "0.01", "rate": 0.4}, {"dose": "0.05", "rate": 1.0}]
+
+
+def test_a_guard_that_was_not_tried_on_clean_worlds_is_refused(tmp_path):
+    path = tmp_path / "guards.csv"
+    path.write_text("guard,dirt,dose,rate,low,high\noverlap,women,0.05,1.0,0.9,1.0\n")
+    with pytest.raises(InputError, match="overlap was not tried on clean worlds"):
+        guard_rows(path)

@@ -99,7 +99,7 @@ def _walk(root: Path) -> Iterator[str]:
 
 def _index_file(item: tuple[str, str]) -> dict:
     """One row of the index; never raises, whatever the file holds."""
-    row = _empty_row(item[1])
+    row = empty_row(item[1])
     try:
         path = Path(*item)
         if row["path"] != item[1]:
@@ -111,7 +111,7 @@ def _index_file(item: tuple[str, str]) -> dict:
         content = path.read_bytes()
         row["sha256"] = sha256(content).hexdigest()
         dataset = read_header(content, path)
-        row |= _describe(dataset, row["image_id"])
+        row |= describe(dataset, row["image_id"])
         require_mammogram(dataset)
         require_pixels(dataset)
         merit = (is_plain(dataset), is_implant_displaced(dataset), *taken_at(dataset))
@@ -126,7 +126,13 @@ def _index_file(item: tuple[str, str]) -> dict:
     return row
 
 
-def _describe(dataset: pydicom.Dataset, image_id: str) -> dict:
+def describe(dataset: pydicom.Dataset, image_id: str) -> dict:
+    """What the index says of a header; `image_id` stands where it has no UID.
+
+    Raises
+    ------
+    Rejected : a size or number of bits that is no whole number.
+    """
     uid = text_of(dataset, "SOPInstanceUID")
     return {
         "image_id": uid if UID.fullmatch(uid) else image_id,
@@ -147,14 +153,15 @@ def _describe(dataset: pydicom.Dataset, image_id: str) -> dict:
     }
 
 
-def _empty_row(relative: str) -> dict:
+def empty_row(relative: str) -> dict:
+    """The row of a file of which nothing is known but its path below the folder."""
     shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
     row = dict.fromkeys(COLUMNS["dicom_index"])
     return row | {"image_id": f"file:{shown}", "path": shown, "status": "rejected", "reason": ""}
 
 
 def _dead_row(item: tuple[str, str]) -> dict:
-    return _empty_row(item[1]) | {"reason": "unreadable header: killed its reader"}
+    return empty_row(item[1]) | {"reason": "unreadable header: killed its reader"}
 
 
 def _reject_duplicates(index: pd.DataFrame) -> pd.DataFrame:

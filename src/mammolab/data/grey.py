@@ -5,7 +5,8 @@ import pydicom
 from pydicom.encaps import get_frame
 from scipy import ndimage
 
-from mammolab.data.header import NATIVE_SYNTAXES, Rejected
+from mammolab.data.decoders import decode
+from mammolab.data.header import NATIVE_SYNTAXES, Rejected, integer_of
 
 RLE = "1.2.840.10008.1.2.5"
 BACKGROUND_SHARE = 0.05  # of the range, around the background's value; assumption
@@ -26,11 +27,10 @@ def stored_values(dataset: pydicom.Dataset) -> np.ndarray:
         values = np.frombuffer(dataset.PixelData, kind, rows * columns).reshape(rows, columns)
     else:
         try:
+            frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
             if syntax != RLE:
-                _check_codestream(
-                    get_frame(dataset.PixelData, 0, number_of_frames=1), rows, columns
-                )
-            values = dataset.pixel_array
+                _check_codestream(frame, rows, columns)
+            values = decode(dataset, frame)
         except Rejected:
             raise
         except Exception as error:  # noqa: BLE001 - each decoder plugin has errors of its own
@@ -48,7 +48,11 @@ def _check_codestream(frame: bytes, rows: int, columns: int) -> None:
     A stream of a few kilobytes may claim gigabytes of pixels (run-length encoding cannot: its
     decoder is bounded by Rows x Columns). The frame header follows SIZ
     (JPEG 2000, ISO/IEC 15444-1 A.5.1) or SOF (JPEG, ISO/IEC 10918-1 B.2.2; JPEG-LS alike).
+    All of them end with the marker FFD9, which cannot occur within: some decoders fill up a
+    stream that was cut short without a word.
     """
+    if frame[-64:].rstrip(b"\0")[-2:] != b"\xff\xd9":
+        raise Rejected("decoding: the stream has no end marker (truncated)")
     start = frame.find(b"\xff\x4f\xff\x51")
     if start >= 0:
         width, height, left, top = (
@@ -73,13 +77,41 @@ def _jpeg_size(frame: bytes, at: int) -> tuple[int, int]:
     raise Rejected("decoding: no frame header in the JPEG stream")
 
 
-def to_grey(dataset: pydicom.Dataset, stored: np.ndarray) -> tuple[np.ndarray, str]:
+def padding(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray | None:
+    """Which pixels are padding, no part of the image (DICOM PS3.3 C.7.5.1.1.2).
+
+    Parameters
+    ----------
+    dataset : header of the image.
+    stored : integer array, as `stored_values` gives it.
+
+    Returns
+    -------
+    bool array of the same shape, True from PixelPaddingValue to PixelPaddingRangeLimit; None
+    where the file names no padding, or no pixel holds it.
+
+    Raises
+    ------
+    Rejected : a padding value that is no whole number.
+    """
+    value = integer_of(dataset, "PixelPaddingValue", None)
+    if value is None:
+        return None
+    low, high = sorted((value, integer_of(dataset, "PixelPaddingRangeLimit", value)))
+    padded = (stored >= low) & (stored <= high)
+    return padded if padded.any() else None
+
+
+def to_grey(
+    dataset: pydicom.Dataset, stored: np.ndarray, padded: np.ndarray | None = None
+) -> tuple[np.ndarray, str]:
     """Apply the modality and the VOI transformation.
 
     Parameters
     ----------
     dataset : header of the image.
     stored : integer array, shape (rows, columns), as `stored_values` gives it.
+    padded : as `padding` gives it; these pixels have no say in the range of the breast.
 
     Returns
     -------
@@ -105,7 +137,7 @@ def to_grey(dataset: pydicom.Dataset, stored: np.ndarray) -> tuple[np.ndarray, s
         raise Rejected("VOI: the LUT or window cannot be read") from None
     index = stored.astype(np.int32) - lowest if lowest else stored
     if grey is None:
-        low, high = _breast_range(possible, index)
+        low, high = _breast_range(possible, index, padded)
         grey = np.clip((possible - low) / max(high - low, 1e-9), 0, 1)
         window = f"range {low:g}..{high:g}"
     if not np.isfinite(grey).all():
@@ -209,18 +241,24 @@ def _of(alternatives: list) -> str:
     return f" (1 of {len(alternatives)})" if len(alternatives) > 1 else ""
 
 
-def _breast_range(possible: np.ndarray, index: np.ndarray) -> tuple[float, float]:
-    """Smallest and largest value of the breast, without air and markers.
+def _breast_range(
+    possible: np.ndarray, index: np.ndarray, padded: np.ndarray | None
+) -> tuple[float, float]:
+    """Smallest and largest value of the breast, without air, padding and markers.
 
     The breast is the largest connected region that differs from the most frequent value (air);
     the range of the whole image would be moved by one bright marker. `index` points into the
     possible values.
     """
-    counts = np.bincount(index.ravel(), minlength=len(possible))
+    image = index.ravel() if padded is None or padded.all() else index[~padded]
+    counts = np.bincount(image, minlength=len(possible))
     present = possible[counts > 0]
     low, high, air = present.min(), present.max(), possible[counts.argmax()]
     tissue = np.abs(possible - air) > BACKGROUND_SHARE * (high - low)
-    regions, n_regions = ndimage.label(tissue[index])
+    inside = tissue[index]
+    if padded is not None:
+        inside &= ~padded
+    regions, n_regions = ndimage.label(inside)
     if n_regions == 0:
         return float(low), float(high)
     sizes = np.bincount(regions.ravel())

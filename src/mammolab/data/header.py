@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from mammolab.schemas import VIEWS
 
 # A contact view has a factor near 1; 21 CFR 900.12(b)(6) asks 1.4 to 2.0 of magnification views.
 MAGNIFIED = 1.4
+DEFERRED_BYTES = 2**18  # a LUT of 65,536 entries is read, pixels are not
 MAX_PIXELS = 50_000_000  # the largest detectors have 5928 x 4728; more is a bomb or not 2-D
 
 # Deflate is left out on purpose: one megabyte inflates to gigabytes before a tag can be read.
@@ -100,6 +102,8 @@ HEADER_TAGS = [
     "BitsStored",
     "HighBit",
     "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
     "ModalityLUTSequence",
     "RescaleIntercept",
     "RescaleSlope",
@@ -140,14 +144,28 @@ def read_mammogram(content: bytes, path: str | Path) -> pydicom.Dataset:
     return dataset
 
 
-def read_header(content: bytes, path: str | Path) -> pydicom.Dataset:
+def read_header(
+    content: bytes | None, path: str | Path, more_tags: Sequence[str | int] = ()
+) -> pydicom.Dataset:
     """Read `HEADER_TAGS` of a file whose transfer syntax is allowed; judge nothing else.
+
+    Parameters
+    ----------
+    content : the whole file; None reads from the path and leaves values above
+        `DEFERRED_BYTES`, such as the pixels, where they lie.
+    path : of the file.
+    more_tags : keywords or tags to read besides.
 
     Raises
     ------
     Rejected : no DICOM file, or a transfer syntax that is not in `TRANSFER_SYNTAXES`.
     """
-    if len(content) < 132 or content[128:132] != b"DICM":
+    if content is None:
+        with Path(path).open("rb") as file:
+            prefix = file.read(132)
+    else:
+        prefix = content[:132]
+    if prefix[128:] != b"DICM":
         raise Rejected("not DICOM: no DICM prefix")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd values are judged below, one by one
@@ -155,9 +173,15 @@ def read_header(content: bytes, path: str | Path) -> pydicom.Dataset:
             syntax = str(read_file_meta_info(path).get("TransferSyntaxUID", ""))
             if syntax not in TRANSFER_SYNTAXES:
                 raise Rejected(f"transfer syntax: {_clean(syntax) or 'none given'}")
-            return pydicom.dcmread(BytesIO(content), specific_tags=HEADER_TAGS)
+            source = path if content is None else BytesIO(content)
+            deferred = DEFERRED_BYTES if content is None else None
+            tags = [*HEADER_TAGS, *more_tags]
+            dataset = pydicom.dcmread(source, defer_size=deferred, specific_tags=tags)
         except InvalidDicomError:
             raise Rejected("not DICOM: no file meta information") from None
+    if not len(dataset):  # what pydicom gives for a compressed stream without its end
+        raise Rejected("cut short: the file ends within an element, or holds none")
+    return dataset
 
 
 def require_mammogram(dataset: pydicom.Dataset) -> None:
@@ -191,7 +215,7 @@ def require_mammogram(dataset: pydicom.Dataset) -> None:
     if text_of(dataset, "PartialView") == "YES":
         raise Rejected("partial view: shows a part of the breast")
     if view_of(dataset) is None:
-        raise Rejected(f"view: {_view_given(dataset) or 'none given'}, not CC or MLO")
+        raise Rejected(f"view: {view_given(dataset) or 'none given'}, not CC or MLO")
 
 
 def require_pixels(dataset: pydicom.Dataset) -> None:
@@ -235,7 +259,7 @@ def view_of(dataset: pydicom.Dataset) -> str | None:
 
     A mediolateral view (ML) is not an oblique one (MLO).
     """
-    given = _view_given(dataset)
+    given = view_given(dataset)
     return given if given in VIEWS else None
 
 
@@ -295,7 +319,8 @@ def spacing_mm_of(dataset: pydicom.Dataset) -> float | None:
     return spacing_mm if 0.005 < spacing_mm < 10 else None
 
 
-def _view_given(dataset: pydicom.Dataset) -> str:
+def view_given(dataset: pydicom.Dataset) -> str:
+    """What the header says of the view, whether or not it is one we take; empty where nothing."""
     codes = dataset.get("ViewCodeSequence")
     if codes:
         code = text_of(codes[0], "CodeValue")

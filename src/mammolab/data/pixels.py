@@ -1,7 +1,8 @@
 """DICOM to model input in one fixed order, with every conversion recorded.
 
 Stored values -> modality LUT -> VOI (LUT sequence, else window, else range of the breast) ->
-inversion of MONOCHROME1 -> chest wall to the left -> isotropic area averaging and padding -> uint8.
+inversion of MONOCHROME1 -> padding pixels to black -> chest wall to the left -> isotropic area
+averaging and padding to size -> uint8.
 """
 
 import json
@@ -16,7 +17,7 @@ import pydicom
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from mammolab.data.grey import stored_values, to_grey
+from mammolab.data.grey import padding, stored_values, to_grey
 from mammolab.data.header import (
     MAX_PIXELS,
     Rejected,
@@ -27,7 +28,7 @@ from mammolab.data.header import (
 from mammolab.errors import InputError
 
 # Part of the hash: raise it when the same settings would give other pixels.
-ORDER = "1: modality, VOI, invert, flip, area average, pad, uint8"
+ORDER = "2: modality, VOI, invert, padding to black, flip, area average, pad, uint8"
 
 
 @dataclass(frozen=True)
@@ -168,10 +169,13 @@ def to_model_input(
     if not isinstance(source, pydicom.Dataset):
         source = read_mammogram(Path(source).read_bytes(), source)
     stored = stored_values(source)
-    grey, window = to_grey(source, stored)
+    padded = padding(source, stored)
+    grey, window = to_grey(source, stored, padded)
     inverted = source.PhotometricInterpretation == "MONOCHROME1"
     if inverted:
         grey = 1 - grey
+    if padded is not None:
+        grey[padded] = 0
     flipped = chest_wall_on_right(source)
     if flipped:
         grey = grey[:, ::-1]

@@ -112,12 +112,13 @@ def _work(connection: Connection, parents_end: Connection, function: Callable) -
     while True:
         try:
             chunk = connection.recv()
-        except EOFError:
+            if chunk is None:
+                return
+            _limit_time(len(chunk) * SECONDS_PER_ITEM)
+            answers = [function(item) for item in chunk]
+            connection.send(answers)
+        except (EOFError, ConnectionError):  # the parent was killed
             return
-        if chunk is None:
-            return
-        _limit_time(len(chunk) * SECONDS_PER_ITEM)
-        connection.send([function(item) for item in chunk])
 
 
 def _limit_memory() -> None:

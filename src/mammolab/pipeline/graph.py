@@ -219,15 +219,47 @@ STAGES: dict[str, Stage] = {
     ),
     "11_pitfalls_data": Stage(
         "How does one fool oneself with data?",
-        inputs=("cohort", "images", "images.npy", "predictions_calibrated"),
-        outputs=("results_11_pitfalls_data",),
-        figures=("composition", "enriched"),
+        inputs=("cohort", "outcomes", "images", "images.npy", "predictions_calibrated"),
+        outputs=("pitfalls_data", "results_11_pitfalls_data"),
+        figures=("composition", "sources", "who_pays", "doses"),
+        sources=FORMULA_WEIGHTS,
+    ),
+    "12_pitfalls_models": Stage(
+        "How does one fool oneself with models?",
+        inputs=(
+            "cohort",
+            "dicom_index",
+            "images",
+            "images.npy",
+            "predictions_calibrated",
+            "models/detector/model.safetensors",
+            "models/detector/config.json",
+        ),
+        outputs=("pitfalls_models", "results_12_pitfalls_models"),
+        # and devices and repairs, where there are two devices
+        figures=("doses",),
+    ),
+    "13_pitfalls_analysis": Stage(
+        "How does one fool oneself when all that is left is to analyse?",
+        inputs=(
+            "cohort",
+            "patients",
+            "outcomes",
+            "predictions_calibrated",
+            "predictions_risk",
+            # for the scoreboard of all failures
+            "pitfalls_data",
+            "pitfalls_models",
+        ),
+        outputs=("pitfalls_analysis", "failures", "results_13_pitfalls_analysis"),
+        figures=("cancers_to_know", "replicates", "doses", "scoreboard"),
     ),
     MANUSCRIPT: Stage(
         "Is anything missing, and what does the paper look like?",
         inputs=(
             "raw/export.json",
             "cohort",
+            "failures",
             *(
                 f"numbers/{chapter}.json"
                 for chapter in (
@@ -242,6 +274,8 @@ STAGES: dict[str, Stage] = {
                     "09_risk",
                     "10_explanations",
                     "11_pitfalls_data",
+                    "12_pitfalls_models",
+                    "13_pitfalls_analysis",
                 )
             ),
         ),
@@ -251,6 +285,7 @@ STAGES: dict[str, Stage] = {
             "paper/template.typ",
             "paper/references.bib",
             "paper/published.csv",
+            "benchmarks/guards.csv",
         ),
     ),
 }

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import math
 import os
 import subprocess
 from functools import cache
@@ -143,7 +144,7 @@ def run_timing(paths: RunPaths) -> dict[str, float]:
     Returns
     -------
     dict
-        `wall_s` (sum over chapters, seconds), `peak_rss_gb` (the highest of any chapter) and
+        `wall_s` (seconds in which any chapter ran, pauses left out), `peak_rss_gb` (the highest of any chapter) and
         `cores` (the most any chapter was given). The manuscript itself does not count: it would
         have to know its own time before it ends.
     """
@@ -158,10 +159,20 @@ def run_timing(paths: RunPaths) -> dict[str, float]:
         if path.name in gathered
     ]
     return {
-        "wall_s": round(sum(record["wall_s"] for record in records), 1),
+        "wall_s": round(_busy_s(records), 1),
         "peak_rss_gb": max((record["peak_rss_gb"] for record in records), default=0.0),
         "cores": max((record["cores"] for record in records), default=0),
     }
+
+
+def _busy_s(records: list[dict]) -> float:
+    """Length of the union of the chapters' times: what ran side by side counts once."""
+    busy_s, free_from = 0.0, -math.inf
+    for record in sorted(records, key=lambda record: record["start"]):
+        end = record["start"] + record["wall_s"]
+        busy_s += max(0.0, end - max(record["start"], free_from))
+        free_from = max(free_from, end)
+    return busy_s
 
 
 def git_revision() -> str | None:

@@ -37,7 +37,7 @@ class Failure:
     dial : str
         What the dose stands for, in its own unit, such as "share of cancers in the test set".
     guard : str
-        Name of the guard that speaks up, as `mammolab audit` lists it.
+        The guard that speaks up: the name of its function, and of its verdict.
     repair : str
         One sentence: what to do instead.
     cost : str

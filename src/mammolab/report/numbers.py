@@ -13,7 +13,8 @@ from pathlib import Path
 
 from mammolab.errors import InputError, MissingInput
 
-# The chapter that makes the keys of each prefix, named when one is missing.
+# The chapter that makes the keys of each prefix, named when one is missing; the longest prefix that
+# fits a key counts.
 CHAPTER_OF_PREFIX = {
     "world": "01_world",
     "cohort": "02_cohort",
@@ -26,6 +27,32 @@ CHAPTER_OF_PREFIX = {
     "risk": "09_risk",
     "explain": "10_explanations",
     "pitfalls": "11_pitfalls_data",
+    **{
+        f"pitfalls.{name}": "12_pitfalls_models"
+        for name in (
+            "device_scores",
+            "device_shortcut",
+            "overconfidence",
+            "threshold_new_site",
+            "best_of_fifty",
+            "tuned_on_test",
+        )
+    },
+    **{
+        f"pitfalls.{name}": "13_pitfalls_analysis"
+        for name in (
+            "images_independent",
+            "hidden_subgroup",
+            "laboratory_effect",
+            "prevalence_effect",
+            "automation_bias",
+            "late_detection",
+            "wrong_censoring",
+            "replicate_t_test",
+            "best_subgroup",
+            "scoreboard",
+        )
+    },
     "run": "20_manuscript",
 }
 MANUSCRIPT = CHAPTER_OF_PREFIX["run"]
@@ -45,6 +72,8 @@ HELD_AGAINST_TRUTH = (
 )
 # Figures beside those of the world that are drawn from the truth.
 TRUTH_FIGURES = ("09_risk_policy",)
+# Figures that need two devices; the paper asks whether they were drawn.
+FIGURES_OF_DEVICES = ("12_pitfalls_models_devices", "12_pitfalls_models_repairs")
 
 # Helpers of paper/template.typ whose first argument is a key of numbers.json.
 NUMBER_HELPERS = ("num", "ci", "pvalue", "value", "either")
@@ -151,8 +180,11 @@ def needs_truth(key: str) -> bool:
 
 
 def chapter_of(key: str) -> str:
-    """The chapter that makes a key, by the key's first part."""
-    return CHAPTER_OF_PREFIX.get(key.split(".")[0], "no known chapter")
+    """The chapter that makes a key, by the key's first parts."""
+    parts = key.split(".")
+    prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    known = (CHAPTER_OF_PREFIX[prefix] for prefix in prefixes if prefix in CHAPTER_OF_PREFIX)
+    return next(known, "no known chapter")
 
 
 def check_complete(numbers: dict[str, dict], required: Iterable[str], truth_known: bool) -> None:

@@ -19,6 +19,7 @@ from mammolab.schemas import read_table, write_table
 
 SOURCES = ("paper.typ", "template.typ", "references.bib")
 PUBLISHED = "published.csv"
+GUARDS = "benchmarks/guards.csv"
 RUN_FACTS = ("profile", "synthetic", "wall_s", "peak_rss_gb", "cores")
 
 
@@ -131,6 +132,7 @@ def build_paper(
         shutil.copyfile(path, folder / "figures" / path.name)
     cohort = read_table(run.table("cohort"), "cohort")
     about = {
+        "figures": [path.stem for path in figures],
         "name": run.name,
         "code_digest": code_digest,
         "truth_known": truth_known,
@@ -142,6 +144,8 @@ def build_paper(
         "published": dict(zip(published.index, _records(published), strict=True)),
         "comparison": tables.comparison(published, merged, truth_known),
         "table1": _records(tables.table_one(cohort)),
+        "failures": _records(read_table(run.table("failures"), "failures")),
+        "guards": tables.guard_rows(repository_root() / GUARDS),
     }.items():
         write_json(folder / f"{name}.json", content)
     return _compile(folder, run.paper)
@@ -157,6 +161,7 @@ def _check_figures(run: RunPaths, names: set[str], truth_known: bool) -> list[Pa
     of_truth = (num.CHAPTER_OF_PREFIX["world"], *num.TRUTH_FIGURES)
     wanted = sorted(name for name in names if truth_known or not name.startswith(of_truth))
     paths = [run.figures / f"{name}.svg" for name in wanted]
+    paths = [path for path in paths if path.exists() or path.stem not in num.FIGURES_OF_DEVICES]
     missing = [path.stem for path in paths if not path.exists()]
     if missing:
         raise MissingInput(

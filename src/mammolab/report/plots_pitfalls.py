@@ -16,7 +16,13 @@ LINES = {
 
 
 def dose_response(
-    ax: Axes, data: pd.DataFrame, xlabel: str, ylabel: str, title: str = "", legend: bool = False
+    ax: Axes,
+    data: pd.DataFrame,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    legend: bool = False,
+    log: bool = False,
 ) -> Axes:
     """What one reports, what is true and what the repair gives, as the dial is turned.
 
@@ -30,6 +36,8 @@ def dose_response(
         The dial in its own unit, the metric, and the failure.
     legend : bool
         Name the lines.
+    log : bool
+        Whether the dial is drawn on a logarithmic scale; its settings must then be above 0.
 
     Returns
     -------
@@ -59,6 +67,10 @@ def dose_response(
     if legend:
         ax.legend(loc="best", handlelength=1.6)
     percent_axis(ax.yaxis)
+    if log:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter("")
     ax.margins(x=0.06, y=0.12)
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)

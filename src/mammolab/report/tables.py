@@ -170,3 +170,51 @@ def table_one(cohort: pd.DataFrame, sample_weight: ArrayLike | None = None) -> p
     rows.append(row("Reading", "recalled", cohort["recall"].to_numpy(dtype=bool)))
     rows.append(row("Images", "with pixels", cohort["has_pixels"].to_numpy(dtype=bool)))
     return pd.DataFrame(rows)
+
+
+def guard_rows(path: Path) -> list[dict]:
+    """False alarms and power of each guard, from benchmarks/guards.csv.
+
+    Parameters
+    ----------
+    path : Path
+        One row a guard, a kind of dirt and a dose: guard, dirt, dose, rate, low, high; dose 0 is a
+        clean world.
+
+    Returns
+    -------
+    list of dict
+        One a guard and kind of dirt, in the order of the file: guard, dirt, false_alarm, false_low,
+        false_high (of the clean worlds), and powers: a list of {dose (text), rate}, rising.
+
+    Raises
+    ------
+    InputError
+        If columns are missing, or a guard was not tried on clean worlds.
+    """
+    frame = pd.read_csv(path)
+    needed = ("guard", "dirt", "dose", "rate", "low", "high")
+    if missing := [column for column in needed if column not in frame.columns]:
+        raise InputError(f"{path.name} lacks the column(s) {', '.join(missing)}")
+    rows = []
+    for (guard, dirt), group in frame.groupby(["guard", "dirt"], sort=False):
+        clean = group[group["dose"] == 0]
+        if clean.empty:
+            raise InputError(f"{path.name}: {guard} was not tried on clean worlds ({dirt})")
+        false_alarm, low, high = clean.iloc[0][["rate", "low", "high"]].astype(float)
+        dirty = group[group["dose"] > 0].sort_values("dose")
+        powers = [
+            {"dose": f"{dose:g}", "rate": float(rate)}
+            for dose, rate in zip(dirty["dose"], dirty["rate"], strict=True)
+        ]
+        rows.append(
+            {
+                "guard": guard,
+                "dirt": dirt,
+                "false_alarm": false_alarm,
+                "false_low": low,
+                "false_high": high,
+                "powers": powers,
+            }
+        )
+    return rows

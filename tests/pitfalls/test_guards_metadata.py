@@ -1,12 +1,13 @@
-"""The guards fire on planted confounding and keep quiet without it."""
+"""The guard on metadata fires on planted confounding and keeps quiet without it."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from mammolab.errors import InputError
-from mammolab.pitfalls.collection import SamplingRule, enriched_test_set
-from mammolab.pitfalls.guards import METADATA, metadata_auc, prevalence_guard
+from mammolab.pitfalls.collection import SamplingRule
+from mammolab.pitfalls.guards_metadata import METADATA, metadata_auc
+from mammolab.pitfalls.sources import collect_from_sources
 
 
 def exams(seed: int, n: int = 1200, rate: float = 0.5) -> pd.DataFrame:
@@ -18,8 +19,6 @@ def exams(seed: int, n: int = 1200, rate: float = 0.5) -> pd.DataFrame:
             "device": rng.choice(["alder", "birch", "cedar"], n),
             "site": rng.choice(["A", "B", None], n),
             "cancer_within_1y": rng.random(n) < rate,
-            "has_pixels": True,
-            "sampling_weight": 1.0,
         }
     )
 
@@ -45,10 +44,9 @@ class TestMetadataAuc:
     def test_fires_where_the_negatives_come_from_one_scanner_and_year(self):
         cohort = exams(5, n=12_000, rate=0.03)
         rng = np.random.default_rng(5)
-        everywhere = SamplingRule()
         there = SamplingRule(years=(2015, 2016), devices=("cedar",))
-        confounded = judge(enriched_test_set(cohort, everywhere, there, rng).frame)
-        alike = judge(enriched_test_set(cohort, everywhere, everywhere, rng).frame)
+        confounded = judge(collect_from_sources(cohort, there, 1.0, rng))
+        alike = judge(collect_from_sources(cohort, there, 0.0, rng))
         assert confounded.fired
         assert confounded.statistic > 0.85
         assert "device, exam_year, site" in confounded.message
@@ -91,37 +89,3 @@ class TestMetadataAuc:
             judge(frame.assign(site=np.arange(len(frame))))
         with pytest.raises(InputError, match="folds"):
             judge(frame.assign(patient_id="P1"))
-
-
-class TestPrevalenceGuard:
-    def test_fires_on_half_and_half_and_not_on_nature(self):
-        rng = np.random.default_rng(0)
-        natural = prevalence_guard(rng.random(20_000) < 0.006, 0.006)
-        enriched = prevalence_guard(np.arange(400) % 2 == 0, 0.006)
-        assert not natural.fired
-        assert enriched.fired
-        assert enriched.statistic == 0.5
-        assert "500.0 of 1,000" in enriched.message
-
-    def test_weights_restore_the_prevalence(self):
-        label = np.arange(2000) % 2 == 0
-        weight = np.where(label, 1.0, 165.0)
-        assert prevalence_guard(label, 0.006).fired
-        assert not prevalence_guard(label, 0.006, weight).fired
-
-    def test_fires_on_too_few_cancers(self):
-        label = np.zeros(20_000, dtype=bool)
-        label[:20] = True
-        verdict = prevalence_guard(label, 0.006)
-        assert verdict.fired
-        assert verdict.limit == pytest.approx(0.003)
-
-    def test_too_few_exams_to_tell(self):
-        label = np.zeros(60, dtype=bool)
-        label[0] = True
-        assert not prevalence_guard(label, 0.006).fired
-
-    @pytest.mark.parametrize(("prevalence", "ratio"), [(0.0, 2.0), (1.2, 2.0), (0.01, 1.0)])
-    def test_refusals(self, prevalence, ratio):
-        with pytest.raises(InputError, match="between 0 and 1"):
-            prevalence_guard([0, 1], prevalence, ratio=ratio)

@@ -1,4 +1,4 @@
-"""Guards on how a data set was put together; each returns a verdict with its number and limit."""
+"""Guard on what scanner, year and site tell of the label without a look at a pixel."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.linear_model import LogisticRegression
-from statsmodels.stats.proportion import proportion_confint
 
 from mammolab.errors import InputError
-from mammolab.evaluate.checks import check_flag, check_patient_ids, check_weight
+from mammolab.evaluate.checks import check_flag, check_weight
+from mammolab.pitfalls._cross_validation import patient_folds
+from mammolab.pitfalls._exams import MAX_LEVELS
 from mammolab.pitfalls.verdict import GuardVerdict
 
 METADATA = ("device", "exam_year", "site")
 # Knowing the scanner must not tell more than knowing the woman: the Gail model's AUC is 0.60.
 METADATA_TOLERANCE = 0.60
-# A set with over twice, or under half, the population's cancers is no screening population
-# (assumption).
-PREVALENCE_RATIO = 2.0
-MAX_LEVELS = 100
 
 
 def metadata_auc(
@@ -80,7 +77,7 @@ def metadata_auc(
     """
     label, cells, design = _metadata_cells(frame, label_column, metadata_columns)
     weight = check_weight(sample_weight, len(frame))
-    folds = _patient_folds(patient_ids, len(frame), n_folds, rng)
+    folds = patient_folds(patient_ids, len(frame), n_folds, rng)
     statistic = _cross_validated_auc(label, weight, cells, folds, design, n_folds)
     chance = []
     for _ in range(n_permutations):
@@ -101,71 +98,6 @@ def metadata_auc(
         f"(limit {limit:.2f}): {finding}."
     )
     return GuardVerdict("metadata_auc", float(statistic), limit, fired, message)
-
-
-def prevalence_guard(
-    label: ArrayLike,
-    population_prevalence: float,
-    sample_weight: ArrayLike | None = None,
-    ratio: float = PREVALENCE_RATIO,
-) -> GuardVerdict:
-    """Ask whether cancer is as frequent in the set as in the population it is to stand for.
-
-    Predictive values, calibration, thresholds on a rate, and readers' behaviour do not carry over
-    from a set with another prevalence.
-
-    Parameters
-    ----------
-    label : array-like of bool, shape (n,)
-    population_prevalence : float
-        In (0, 1).
-    sample_weight : array-like of float, shape (n,), optional
-        If metrics on the set use weights, give them: the weighted prevalence is what counts.
-    ratio : float
-        Above 1. It fires when the prevalence is more than this factor from the population's, and
-        surely so: the whole 95% interval lies on that side of the population's prevalence.
-
-    Returns
-    -------
-    GuardVerdict
-        statistic: prevalence in the set; limit: the population's prevalence times (or, for a set
-        with too few cancers, over) the ratio.
-
-    Raises
-    ------
-    InputError
-        If the population's prevalence is not in (0, 1) or the ratio not above 1.
-
-    Notes
-    -----
-    The interval is Wilson's on Kish's effective number of exams, (sum w)^2 / sum w^2.
-    """
-    if not 0 < population_prevalence < 1 or not ratio > 1:
-        raise InputError(
-            "The population's prevalence must lie between 0 and 1 and the ratio above 1; they are "
-            f"{population_prevalence} and {ratio}."
-        )
-    label = check_flag(label, "label")
-    weight = check_weight(sample_weight, len(label))
-    prevalence = float(weight @ label / weight.sum())
-    n_effective = weight.sum() ** 2 / (weight**2).sum()
-    low, high = proportion_confint(prevalence * n_effective, n_effective, method="wilson")
-    if prevalence >= population_prevalence:
-        limit = population_prevalence * ratio
-        fired = prevalence > limit and low > population_prevalence
-    else:
-        limit = population_prevalence / ratio
-        fired = prevalence < limit and high < population_prevalence
-    finding = (
-        "predictive values, calibration and thresholds do not carry over"
-        if fired
-        else f"within a factor of {ratio:g}, or too few exams to tell"
-    )
-    message = (
-        f"{1000 * prevalence:.1f} of 1,000 exams in the set have cancer, "
-        f"{1000 * population_prevalence:.1f} in the population: {finding}."
-    )
-    return GuardVerdict("prevalence", prevalence, float(limit), bool(fired), message)
 
 
 def _metadata_cells(
@@ -196,16 +128,6 @@ def _metadata_cells(
     first_exam = np.unique(cells, return_index=True)[1]
     design = pd.get_dummies(levels.iloc[first_exam]).to_numpy(float)
     return label, cells, design
-
-
-def _patient_folds(
-    patient_ids: ArrayLike, n_rows: int, n_folds: int, rng: np.random.Generator
-) -> NDArray[np.intp]:
-    ids = check_patient_ids(np.asarray(patient_ids), n_rows)
-    distinct, own = np.unique(ids, return_inverse=True)
-    if len(distinct) < n_folds:
-        raise InputError(f"{len(distinct)} patients cannot be dealt to {n_folds} folds.")
-    return (rng.permutation(len(distinct)) % n_folds)[own]
 
 
 def _cross_validated_auc(

@@ -1,0 +1,123 @@
+"""Checks of the label: when, by whom and for whom it was told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.proportion import proportion_confint
+
+from mammolab.audit.checks_data import categories
+from mammolab.audit.columns import LABEL
+from mammolab.audit.run import HALFWAY, Check, Finding, Settings
+from mammolab.audit.table import AuditTable
+from mammolab.errors import InputError
+from mammolab.evaluate.checks import Estimate, effective_number
+from mammolab.pitfalls.guards_exclusion import exclusions
+from mammolab.pitfalls.guards_follow_up import early_cancers, follow_up, informative_censoring
+from mammolab.pitfalls.guards_label import label_source, label_timing
+from mammolab.pitfalls.verdict import GuardVerdict
+
+GROUP = "The label"
+GROUPS_BY = ("implant", "density", "age_years", "race_ethnicity", "sex", "site", "device")
+
+
+def groups_of(table: AuditTable, units: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `GROUPS_BY` that the table has, as categories with "unknown" where blank."""
+    present = [name for name in GROUPS_BY if table.has(name) and units[name].nunique() > 0]
+    frame = pd.DataFrame({name: categories(units, name).fillna("unknown") for name in present})
+    return frame.loc[:, frame.nunique() > 1]
+
+
+def share_finding(verdict: GuardVerdict, n_effective: float, below: bool = False) -> Finding:
+    """The finding on a share: with Wilson's interval, and close where that says so.
+
+    Parameters
+    ----------
+    verdict : GuardVerdict
+    n_effective : float
+        Kish's effective number of units behind the share.
+    below : bool
+        The guard fires below its limit; close is then twice the limit.
+    """
+    low, high = proportion_confint(verdict.statistic * n_effective, n_effective, method="wilson")
+    close = high < verdict.limit / HALFWAY if below else low > HALFWAY * verdict.limit
+    interval = Estimate(verdict.statistic, float(low), float(high))
+    return Finding(verdict, bool(close and not verdict.fired), interval)
+
+
+def _timing(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    units = table.labelled
+    units = units[units["exam_date"].notna()]
+    verdict = label_timing(units["exam_date"], units["diagnosis_date"], units[LABEL].to_numpy())
+    return Finding(verdict)  # a count of facts has no interval
+
+
+def _source(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    units = table.labelled
+    known = units[units["recalled"].notna()]
+    label, weight = known[LABEL].to_numpy(), known["weight"].to_numpy()
+    verdict = label_source(
+        label, (known["recalled"] == 1).to_numpy(), weight, known["patient"].to_numpy()
+    )
+    n_blank = int((units[LABEL] & units["recalled"].isna()).sum())
+    if n_blank:
+        told = f"{verdict.message} Of {n_blank:,} cancers the reader's decision is not known."
+        verdict = replace(verdict, message=told)
+    cancers = known[label]
+    n = effective_number(cancers.groupby("patient")["weight"].sum().to_numpy())
+    return share_finding(verdict, n, below=True)
+
+
+def _follow_up(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    units = table.labelled
+    label, weight = units[LABEL].to_numpy(), units["weight"].to_numpy()
+    verdict = follow_up(label, units["follow_up_days"].to_numpy(), sample_weight=weight)
+    return share_finding(verdict, effective_number(weight[~label]))
+
+
+def _early(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    units = table.units
+    known = units[units["time_years"].notna() & units["event"].notna()]
+    event, weight = known["event"].to_numpy(), known["weight"].to_numpy()
+    verdict = early_cancers(known["time_years"].to_numpy(), event, sample_weight=weight)
+    return share_finding(verdict, effective_number(weight[event == 1]))
+
+
+def _censoring(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    units = table.units
+    known = units[units[["time_years", "event", "score"]].notna().all(axis=1)]
+    verdict = informative_censoring(
+        known["time_years"].to_numpy(), known["event"].to_numpy(), known["score"].to_numpy(),
+        known["patient"].to_numpy(), sample_weight=known["weight"].to_numpy(),
+    )  # fmt: skip
+    return Finding(verdict)
+
+
+def _exclusions(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    units = table.units[table.units["included"].notna()].reset_index(drop=True)
+    groups = groups_of(table, units)
+    if groups.empty:
+        raise InputError(f"no column to compare them by ({', '.join(GROUPS_BY)})")
+    label = (units[LABEL] == 1).to_numpy() if table.has(LABEL) else np.zeros(len(units), dtype=bool)
+    verdict = exclusions(
+        (units["included"] == 1).to_numpy(), label, groups, units["patient"].to_numpy(), np.random.default_rng(seed),
+        units["weight"].to_numpy(),
+    )  # fmt: skip
+    return Finding(verdict)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("label_timing", "Does the diagnosis follow the exam, within the horizon?",
+          (LABEL, "exam_date", "diagnosis_date"), _timing, True, GROUP),
+    Check("label_source", "Does the label know more than the reader?", (LABEL, "recalled"),
+          _source, True, GROUP),
+    Check("follow_up", "Were the negatives followed long enough?", (LABEL, "follow_up_days"),
+          _follow_up, True, GROUP),
+    Check("exclusions", "Who was left out?", ("included",), _exclusions, False, GROUP),
+    Check("early_cancers", "Is the risk mostly cancer that was there already?",
+          ("time_years", "event"), _early, False, GROUP),
+    Check("informative_censoring", "Are those lost to follow-up like those who are followed?",
+          ("time_years", "event", "score"), _censoring, False, GROUP),
+)  # fmt: skip

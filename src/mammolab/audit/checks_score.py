@@ -1,0 +1,156 @@
+"""Checks of a score: calibration, devices, groups, and how it came to be reported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from mammolab.audit.checks_data import categories
+from mammolab.audit.checks_label import GROUPS_BY, groups_of
+from mammolab.audit.columns import LABEL
+from mammolab.audit.run import Check, Finding, Settings, ask
+from mammolab.audit.table import AuditTable
+from mammolab.errors import InputError
+from mammolab.pitfalls.guards_calibration import (
+    CALIBRATION_FACTOR,
+    FLAGGED_ODDS_RATIO,
+    calibration,
+    calibration_by,
+    threshold_by,
+)
+from mammolab.pitfalls.guards_device import SCORE_SHIFT_SD, score_by_device
+from mammolab.pitfalls.guards_groups import AUC_GAP, cancers_needed, subgroup_gap
+from mammolab.pitfalls.guards_selection import disclosed_selection
+from mammolab.pitfalls.guards_unit import INTERVAL_RATIO, clustered_interval
+
+GROUP, DISCLOSURE = "The score", "How it came to be reported"
+FLAGGED = 0.10  # of the negatives, where no --threshold is given: a usual recall rate
+TEST = "test"
+DISCLOSED = ("n_candidates", "n_test_looks", "n_seeds")
+
+
+def scored(table: AuditTable, name: str) -> pd.DataFrame:
+    """The labelled units with a known score; those of split test alone, where there is one.
+
+    Raises
+    ------
+    InputError
+        If one class is left.
+    """
+    units = table.labelled
+    if "split" in units and (units["split"].str.lower() == TEST).any():
+        units = units[units["split"].str.lower() == TEST]
+    units = units[units[name].notna()].reset_index(drop=True)
+    if units[LABEL].nunique() < 2:
+        raise InputError(f"the {len(units):,} rows with a {name} are of one class")
+    return units
+
+
+def _arrays(units: pd.DataFrame) -> dict[str, object]:
+    return {
+        "label": units[LABEL].to_numpy(),
+        "patient_ids": units["patient"].to_numpy(),
+        "sample_weight": units["weight"].to_numpy(),
+    }
+
+
+def _score_by_device(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    units = scored(table, "score")
+    guard = partial(
+        score_by_device, units["score"].to_numpy(), categories(units, "device"), **_arrays(units)
+    )
+    return ask(guard, "limit", SCORE_SHIFT_SD, 0.0, seed)
+
+
+def _calibration(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    units = scored(table, "probability")
+    guard = partial(calibration, units["probability"].to_numpy(), **_arrays(units))
+    return ask(guard, "limit", CALIBRATION_FACTOR, 1.0, seed)
+
+
+def _calibration_by(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    units = scored(table, "probability")
+    guard = partial(
+        calibration_by, units["probability"].to_numpy(), group=categories(units, "device"),
+        **_arrays(units),
+    )  # fmt: skip
+    return ask(guard, "limit", CALIBRATION_FACTOR, 1.0, seed)
+
+
+def _threshold_by(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    units = scored(table, "score")
+    threshold = flagging(units, FLAGGED) if settings.threshold is None else settings.threshold
+    guard = partial(
+        threshold_by, units["score"].to_numpy(), threshold, group=categories(units, "device"),
+        **_arrays(units),
+    )  # fmt: skip
+    return ask(guard, "limit", FLAGGED_ODDS_RATIO, 1.0, seed)
+
+
+def flagging(units: pd.DataFrame, share: float) -> float:
+    """The threshold at or above which a share of the negatives lies, by weight."""
+    rest = units[~units[LABEL]].sort_values("score", ascending=False, kind="stable")
+    at = np.searchsorted(np.cumsum(rest["weight"]), share * rest["weight"].sum())
+    return float(rest["score"].iloc[min(at, len(rest) - 1)])
+
+
+def _clustered(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    units = scored(table, "score")
+    guard = partial(clustered_interval, units["score"].to_numpy(), **_arrays(units))
+    return ask(guard, "limit", INTERVAL_RATIO, 1.0)
+
+
+def _gap(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    units = scored(table, "score")
+    groups = _groups(table, units)
+    guard = partial(subgroup_gap, units["score"].to_numpy(), groups=groups, **_arrays(units))
+    return ask(guard, "limit", AUC_GAP, 0.0, seed)
+
+
+def _needed(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    units = scored(table, "score")
+    arrays = _arrays(units)
+    verdict = cancers_needed(arrays["label"], _groups(table, units), arrays["patient_ids"])
+    # Too few to know is no fault found: amber.
+    few = "and no number would be enough beside so few elsewhere to see"
+    told = verdict.message.replace("and inf are needed to see", few)
+    return Finding(replace(verdict, fired=False, message=told), close=verdict.fired)
+
+
+def _groups(table: AuditTable, units: pd.DataFrame) -> pd.DataFrame:
+    groups = groups_of(table, units)
+    if groups.empty:
+        raise InputError(f"no column to group by ({', '.join(GROUPS_BY)})")
+    return groups
+
+
+def _disclosed(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    told = settings.disclosure or {}
+    verdict = disclosed_selection(*(told.get(name) for name in DISCLOSED))
+    if all(name in told for name in DISCLOSED):
+        return Finding(verdict)
+    # Silence is amber; several looks at the test set are red, whatever else was not told.
+    several = told.get("n_test_looks", 1) > 1
+    return Finding(replace(verdict, fired=several), told=False)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("score_by_device", "Do scores depend on the device at fixed outcome?",
+          (LABEL, "score", "device"), _score_by_device, True, GROUP),
+    Check("threshold_by_device", "Does one threshold flag alike on every device?",
+          (LABEL, "score", "device"), _threshold_by, True, GROUP),
+    Check("calibration", "Can the probabilities be believed?", (LABEL, "probability"),
+          _calibration, True, GROUP),
+    Check("calibration_by_device", "Can they be believed on every device?",
+          (LABEL, "probability", "device"), _calibration_by, True, GROUP),
+    Check("subgroup_gap", "Is the score worse for a group?", (LABEL, "score"), _gap, True, GROUP),
+    Check("cancers_needed", "Are there cancers enough to know, group by group?", (LABEL, "score"),
+          _needed, True, GROUP),
+    Check("clustered_interval", "How much too narrow is an interval that takes rows for patients?",
+          (LABEL, "score"), _clustered, True, GROUP),
+    Check("disclosure", "How many candidates, looks at the test set, and seeds?",
+          ("score|probability",), _disclosed, False, DISCLOSURE),
+)  # fmt: skip

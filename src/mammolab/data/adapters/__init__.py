@@ -1,0 +1,1 @@
+"""Published data sets in our tables, one module each."""

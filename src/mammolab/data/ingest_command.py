@@ -1,0 +1,215 @@
+"""`mammolab ingest`: a folder of anything to images a network can read, all files accounted for."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from mammolab.data.account import account
+from mammolab.data.growing_store import GrowingStore
+from mammolab.data.index_cache import Journal
+from mammolab.data.ingest import N_VIEWS, choose, index_folder, read_given
+from mammolab.data.source import KINDS, SourceRules
+from mammolab.errors import InputError, MissingInput
+from mammolab.files import write_whole
+from mammolab.schemas import COLUMNS, check
+
+WORK = ".ingest"  # in the output: what earlier runs found and converted
+SHEET_TILES = 24
+
+
+@dataclass(frozen=True)
+class IngestRequest:
+    """What is to be converted, and how.
+
+    Attributes
+    ----------
+    folder : of the files; sub-folders may be named in any way.
+    out : a new or empty folder, or an earlier output, which then grows.
+    rows, columns : size of an image in pixels.
+    spacing_mm : pixel spacing of all images; None fits each into rows x columns.
+    min_views : exams with fewer of the four views are left out.
+    table : CSV that says whose and which view files are; None for none.
+    rules : what is taken beside 2-D digital mammograms.
+    workers : number of processes.
+    """
+
+    folder: Path
+    out: Path
+    rows: int = 1024
+    columns: int = 832
+    spacing_mm: float | None = None
+    min_views: int = 1
+    table: Path | None = None
+    rules: SourceRules = field(default_factory=SourceRules)
+    workers: int = 1
+
+
+def ingest(request: IngestRequest, tell: Callable[[str], None]) -> tuple[int, int]:
+    """Index, convert and account for a folder; what an earlier run did is not done again.
+
+    The output gets index.csv (one row a file), images.csv (one row an image used), images.npy,
+    ACCOUNT.md and contact_sheet.png, each whole or not at all.
+
+    Parameters
+    ----------
+    request : what is asked for.
+    tell : takes a line of progress.
+
+    Returns
+    -------
+    Files found, and images used.
+
+    Raises
+    ------
+    InputError : a setting out of range, an output that is no output of this, or no usable image;
+        of the last ACCOUNT.md gives the reasons.
+    """
+    _require(request)
+    given = read_given(request.table)
+    with _alone(request.out):
+        work = request.out / WORK
+        store = GrowingStore(work, request.rows, request.columns, request.spacing_mm)
+        facts = index_folder(
+            request.folder,
+            given,
+            request.rules,
+            Journal(work / "index.jsonl"),
+            request.workers,
+            tell,
+        )
+        index = choose(facts, store.faults, request.min_views)
+        # A view whose image does not convert is taken from its next best file, and so on.
+        while store.add(index, request.folder, given, request.rules, request.workers, tell):
+            index = choose(facts, store.faults, request.min_views)
+        images = _images(index, store)
+        without = sorted(set(given) - set(index["path"]))
+        settings = {
+            "folder": str(request.folder),
+            "size": f"{request.rows} x {request.columns} pixels, preprocessing {store.hash}",
+            "spacing": f"{request.spacing_mm} mm" if request.spacing_mm else "each image fitted",
+            "exams": f"at least {request.min_views} of {N_VIEWS} views",
+            "film": "taken" if request.rules.film else "left out",
+            "tomosynthesis": request.rules.tomosynthesis,
+            "rows of the table without a file": f"{len(without)} {', '.join(without[:5])}".strip(),
+            "other settings kept in this folder": str(_others(store)),
+        }
+        _write(request.out, index, images, store, account(index, images, settings))
+    if not len(images):
+        raise InputError(
+            f"{request.folder}: no usable image among {len(index)} files; "
+            f"{request.out / 'ACCOUNT.md'} says why of each kind, index.csv of each file."
+        )
+    return len(index), len(images)
+
+
+def _require(request: IngestRequest) -> None:
+    if not request.folder.is_dir():
+        raise MissingInput(f"{request.folder}: there is no such folder.")
+    for name in ("rows", "columns", "workers"):
+        if getattr(request, name) < 1:
+            raise InputError(f"--{name} is {getattr(request, name)}; it must be at least 1.")
+    if request.spacing_mm is not None and not 0.005 <= request.spacing_mm <= 10:
+        raise InputError(f"--spacing-mm is {request.spacing_mm:g}; valid: 0.005 to 10.")
+    if not 1 <= request.min_views <= N_VIEWS:
+        raise InputError(f"--min-views is {request.min_views}; valid: 1 to {N_VIEWS}.")
+    out = request.out.resolve()
+    if out.is_relative_to(request.folder.resolve()):
+        raise InputError(
+            f"--out {request.out} lies within {request.folder}: choose another folder."
+        )
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out names a file, not a folder: {request.out}")
+    if out.is_dir() and any(out.iterdir()) and not (out / WORK).is_dir():
+        raise InputError(
+            f"{request.out} is neither empty nor an earlier output of mammolab ingest."
+        )
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep a second run out of the same output."""
+    try:
+        (out / WORK).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be made: {error.strerror}") from None
+    with (out / WORK / "lock").open("w") as lock:
+        try:
+            # Of this process alone: workers that outlive a killed run do not hold it.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"another mammolab ingest is at work in {out}.") from None
+        yield
+
+
+def _images(index: pd.DataFrame, store: GrowingStore) -> pd.DataFrame:
+    """Table `images` of the used files, with their exam's number of views."""
+    used = index[index["status"] == "ok"]
+    used = used.sort_values(["exam_id", "laterality", "view", "image_id"]).reset_index(drop=True)
+    records = store.records
+    done = pd.DataFrame(
+        [records[key] for key in used["key"]],
+        columns=[
+            "row",
+            "window",
+            "inverted",
+            "flipped",
+            "spacing_mm",
+            "crop",
+            "preprocessing_hash",
+        ],
+    )
+    images = used[["image_id", "exam_id", "patient_id", "laterality", "view"]].join(done)
+    images = images.assign(status="ok", reason="")[list(COLUMNS["images"])]
+    images["kind"], images["path"], images["n_views"] = used["kind"], used["path"], used["n_views"]
+    images["complete"] = images["n_views"] == N_VIEWS
+    return check(images, "images", "images.csv")
+
+
+def _others(store: GrowingStore) -> int:
+    return sum(path != store.path for path in store.path.parent.glob("*.npy"))
+
+
+def _write(
+    out: Path, index: pd.DataFrame, images: pd.DataFrame, store: GrowingStore, text: str
+) -> None:
+    shown = index.drop(columns="key")
+    if len(images):
+        write_whole(out / "images.npy", lambda path: _link(store.path, path))
+        write_whole(out / "contact_sheet.png", lambda path: _sheet(images, store.path, path))
+    else:
+        for name in ("images.npy", "contact_sheet.png"):
+            (out / name).unlink(missing_ok=True)
+    write_whole(out / "images.csv", lambda path: images.to_csv(path, index=False))
+    write_whole(out / "index.csv", lambda path: shown.to_csv(path, index=False))
+    write_whole(out / "ACCOUNT.md", lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _link(array: Path, path: Path) -> None:
+    """A second name for the array where the file system has such, else a copy."""
+    try:
+        os.link(array, path)
+    except OSError:
+        shutil.copyfile(array, path)
+
+
+def _sheet(images: pd.DataFrame, array: Path, path: Path) -> None:
+    """Some images of each kind of window and polarity, so that a wrong one is seen."""
+    from matplotlib.figure import Figure
+
+    from mammolab.report.plots_cohort import contact_sheet
+
+    window = images["window"].str.split().str[0]
+    how = window + images["inverted"].map({True: " inverted", False: ""})
+    kind = images["kind"].where(images["kind"] != KINDS[0], "")
+    turn = images.groupby([how, kind]).cumcount().sort_values(kind="stable")
+    label = images["laterality"] + " " + images["view"] + " " + kind + " " + how
+    shown = images.assign(label=label.str.split().str.join(" ")).loc[turn.index[:SHEET_TILES]]
+    figure = Figure(figsize=(6.5, 1.4 * (1 + (len(shown) - 1) // 6)))
+    contact_sheet(figure.add_subplot(), shown, str(array.resolve()), columns=6)
+    figure.savefig(path, dpi=200, bbox_inches="tight", format="png")

@@ -1,0 +1,302 @@
+"""One file of any kind we take, read as a plain mammogram: DICOM, film, a slice, a picture."""
+
+import re
+import warnings
+from dataclasses import dataclass, field
+from hashlib import file_digest
+from pathlib import Path
+
+import pydicom
+
+from mammolab.data import tomosynthesis
+from mammolab.data.header import (
+    FOR_PRESENTATION,
+    UID,
+    Rejected,
+    integer_of,
+    is_implant_displaced,
+    laterality_of,
+    read_header,
+    require_mammogram,
+    require_pixels,
+    text_of,
+    view_given,
+)
+from mammolab.data.raster import picture_format, read_picture
+from mammolab.errors import InputError
+
+MAX_FILE_BYTES = 2**30  # of what is read whole; a 2-D mammogram has up to 60 MB
+MAX_VOLUME_BYTES = 2**32  # of what is read frame by frame
+# From the one to be used first to the last, where an exam has a view more than once.
+KINDS = ("2-D", "picture", "synthetic 2-D", "tomosynthesis slice", "film")
+TOMOSYNTHESIS_CHOICES = ("reject", "middle")
+OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
+SOURCE_TAGS = [
+    "ImageType",
+    "SeriesDescription",
+    "StudyInstanceUID",
+    "BodyPartExamined",
+    "BreastImplantPresent",
+    "Laterality",
+    "PixelSpacing",
+    "NominalScannedPixelSpacing",
+    "BurnedInAnnotation",
+    "LossyImageCompression",
+    *tomosynthesis.FUNCTIONAL_GROUPS,
+    *(group << 16 | 0x0010 for group in OVERLAY_GROUPS),  # OverlayRows; the bits stay unread
+]
+FILM_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.7": "secondary capture",
+    "1.2.840.10008.5.1.4.1.1.7.2": "secondary capture",
+    "1.2.840.10008.5.1.4.1.1.7.3": "secondary capture",
+    "1.2.840.10008.5.1.4.1.1.1": "computed radiography",
+}
+FILM_MODALITIES = ("MG", "RG", "CR", "OT")
+# Values 3 to 5 of ImageType, DICOM PS3.3 C.8.11.7.1.4.
+NOT_SCREENING = {
+    "TOMO_PROJ": "tomosynthesis: one of its projections",
+    "TOMO_SCOUT": "biopsy: TOMO_SCOUT",
+    **{
+        term: f"biopsy: {term}"
+        for stem in ("STEREO", "PREFIRE", "POSTFIRE")
+        for term in (stem, f"{stem}_SCOUT", f"{stem}_MINUS", f"{stem}_PLUS")
+    },
+    **{f"POST{what}": f"biopsy: POST{what}" for what in ("BIOPSY", "MARKER")},
+    **{f"{when}_CONTRAST": f"contrast: {when}_CONTRAST" for when in ("PRE", "POST")},
+    **{how: f"contrast: {how}" for how in ("ADDITION", "SUBTRACTION")},
+    **{f"{what}_ENERGY": f"contrast: {what}_ENERGY" for what in ("LOW", "HIGH")},
+}
+GENERATED = "GENERATED_2D"
+# Trade names of synthetic 2-D, for objects from before ImageType had a term for it.
+GENERATED_NAMES = re.compile(
+    r"\b(c-?view|s-?view|v-?preview|insight ?2d|intelligent ?2d|synthe\w+|generated ?2d)\b",
+    re.IGNORECASE,
+)
+# Columns a table of files may have beside path, and the tag each fills.
+GIVEN = {
+    "image_id": "SOPInstanceUID",
+    "exam_id": "AccessionNumber",
+    "patient_id": "PatientID",
+    "laterality": "ImageLaterality",
+    "view": "ViewPosition",
+    "manufacturer": "Manufacturer",
+    "model": "ManufacturerModelName",
+    "spacing_mm": "ImagerPixelSpacing",
+    "photometric": "PhotometricInterpretation",
+    "window_center": "WindowCenter",
+    "window_width": "WindowWidth",
+    "intent": "PresentationIntentType",
+}
+IDS = ("image_id", "exam_id", "patient_id")
+NUMBERS = ("spacing_mm", "window_center", "window_width")
+
+
+@dataclass(frozen=True)
+class SourceRules:
+    """What is taken beside two-dimensional digital mammograms.
+
+    Attributes
+    ----------
+    film : digitised film: secondary captures and computed radiography of a breast.
+    tomosynthesis : "reject", or "middle" for the slice in the middle of a volume.
+    """
+
+    film: bool = False
+    tomosynthesis: str = "reject"
+
+    def __post_init__(self):
+        if self.tomosynthesis not in TOMOSYNTHESIS_CHOICES:
+            raise InputError(
+                f"tomosynthesis is {self.tomosynthesis!r}; valid: {', '.join(TOMOSYNTHESIS_CHOICES)}."
+            )
+
+
+@dataclass
+class Source:
+    """What a file turned out to be.
+
+    Attributes
+    ----------
+    dataset : a plain mammogram as `header.read_mammogram` gives it; None where no header was read.
+    kind : one of `KINDS`.
+    sha256 : of the file; None where it could not be read.
+    notes : what a user should know though it rejects nothing.
+    reason : why it is not used, "kind: detail"; empty where it can be.
+    """
+
+    dataset: pydicom.Dataset | None = None
+    kind: str = KINDS[0]
+    sha256: str | None = None
+    notes: list[str] = field(default_factory=list)
+    reason: str = ""
+
+
+def open_source(path: Path, given: dict[str, str], rules: SourceRules) -> Source:
+    """Read one file; never raises, whatever it holds.
+
+    Parameters
+    ----------
+    path : of the file.
+    given : what a table says of it, keys of `GIVEN`; empty where it says nothing.
+    rules : what is taken.
+    """
+    source = Source()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd values are judged, one by one
+            _fill(source, path, given, rules)
+    except Rejected as rejection:
+        source.reason = str(rejection)
+    except OSError as error:
+        # pydicom raises some without a number: those are of the file's content.
+        why = f"cannot be read: {error.strerror}" if error.errno else "unreadable header: OSError"
+        source.reason = why
+    # Hostile headers raise anything: RecursionError, MemoryError, panics of Rust decoders.
+    except BaseException as error:  # noqa: BLE001
+        source.reason = f"unreadable header: {type(error).__name__}"
+    return source
+
+
+def _fill(source: Source, path: Path, given: dict[str, str], rules: SourceRules) -> None:
+    if not path.is_file():
+        raise Rejected("not a file: a broken link, a pipe or a device")
+    _require_bytes(path, MAX_VOLUME_BYTES)
+    with path.open("rb") as file:
+        beginning = file.read(8)
+        file.seek(0)
+        source.sha256 = file_digest(file, "sha256").hexdigest()
+    if picture_format(beginning):
+        source.kind = "picture"
+        _require_bytes(path, MAX_FILE_BYTES)
+        source.dataset = read_picture(path.read_bytes())
+        source.dataset.SOPInstanceUID = source.sha256[:32]
+        if not given:
+            raise Rejected("picture: no row of the table says whose and which view it is")
+    else:
+        source.dataset = _read(None, path, given)
+        source.notes += notes_of(source.dataset)
+        _take_dicom(source, path, given, rules)
+    _fill_in(source.dataset, given)
+    require_mammogram(source.dataset)
+    require_pixels(source.dataset)
+
+
+def _read(content: bytes | None, path: Path, given: dict[str, str]) -> pydicom.Dataset:
+    """Read a header; where de-identification took its type away, file meta or table stand in."""
+    dataset = read_header(content, path, SOURCE_TAGS)
+    if not text_of(dataset, "SOPClassUID"):
+        meta = dataset.file_meta.get("MediaStorageSOPClassUID")
+        dataset.SOPClassUID = meta or (FOR_PRESENTATION if given else "")
+    if not text_of(dataset, "Modality") and given:
+        dataset.Modality = "MG"
+    return dataset
+
+
+def _take_dicom(source: Source, path: Path, given: dict[str, str], rules: SourceRules) -> None:
+    """Turn the header that was read into a plain mammogram with its pixels."""
+    source.kind = _kind_of(source.dataset)
+    if source.kind == "tomosynthesis slice":
+        volume, count = source.dataset, tomosynthesis.frames_of(source.dataset)
+        if rules.tomosynthesis == "reject":
+            tomosynthesis.flatten(volume)  # so that the index can name breast and view
+            raise Rejected(f"tomosynthesis: {count} frames, a volume and not a 2-D mammogram")
+        source.dataset = tomosynthesis.one_frame(volume, path, count // 2)
+        source.notes.append(f"frame {count // 2 + 1} of {count}")
+    else:
+        if source.kind == "film" and not rules.film:
+            raise Rejected("film: a secondary capture or computed radiography, not asked for")
+        _require_bytes(path, MAX_FILE_BYTES)
+        source.dataset = _read(path.read_bytes(), path, given)
+        if source.kind == "film":
+            _as_film(source.dataset)
+        elif text_of(source.dataset, "SOPClassUID") == tomosynthesis.TOMOSYNTHESIS:
+            tomosynthesis.flatten(source.dataset)
+    study = text_of(source.dataset, "StudyInstanceUID")
+    if not text_of(source.dataset, "AccessionNumber") and UID.fullmatch(study):
+        source.dataset.AccessionNumber = study
+        source.notes.append("exam id from StudyInstanceUID")
+
+
+def _kind_of(dataset: pydicom.Dataset) -> str:
+    """One of `KINDS`; what is none of them counts as 2-D and is judged by its other tags."""
+    sop_class, modality = text_of(dataset, "SOPClassUID"), text_of(dataset, "Modality")
+    body_part = text_of(dataset, "BodyPartExamined").upper()
+    if sop_class in FILM_CLASSES and modality in FILM_MODALITIES and body_part in ("", "BREAST"):
+        return "film"
+    if modality != "MG" or sop_class not in (FOR_PRESENTATION, tomosynthesis.TOMOSYNTHESIS):
+        return KINDS[0]
+    given = dataset.get("ImageType") or []
+    terms = [str(term).strip().upper() for term in ([given] if isinstance(given, str) else given)]
+    for term in terms[2:]:
+        if term in NOT_SCREENING:
+            raise Rejected(NOT_SCREENING[term])
+    name = text_of(dataset, "SeriesDescription").replace("_", " ")
+    generated = GENERATED in terms or GENERATED_NAMES.search(name) is not None
+    if integer_of(dataset, "NumberOfFrames", 1) != 1:
+        return "tomosynthesis slice"
+    if generated:
+        return "synthetic 2-D"
+    return KINDS[0] if sop_class == FOR_PRESENTATION else "tomosynthesis slice"
+
+
+def _as_film(dataset: pydicom.Dataset) -> None:
+    """Give digitised film the tags of a digital mammogram, in place."""
+    dataset.Modality, dataset.SOPClassUID = "MG", FOR_PRESENTATION
+    if laterality_of(dataset) is None and text_of(dataset, "Laterality") in ("L", "R"):
+        dataset.ImageLaterality = text_of(dataset, "Laterality")
+    if not dataset.get("ImagerPixelSpacing"):
+        # A contact view on film: what the scanner measured on it is the size in the breast.
+        spacing = dataset.get("NominalScannedPixelSpacing") or dataset.get("PixelSpacing")
+        if spacing:
+            dataset.ImagerPixelSpacing = spacing
+
+
+def _fill_in(dataset: pydicom.Dataset, given: dict[str, str]) -> None:
+    """Add what a table says, in place: ids always, the rest where the header is silent.
+
+    Raises
+    ------
+    Rejected : the table says not to use the file, contradicts its header, or holds no number
+        where one belongs.
+    """
+    if given.get("use") == "0":
+        raise Rejected(f"table: {given.get('reason') or 'not to be used'}")
+    said = {"laterality": text_of(dataset, "ImageLaterality"), "view": view_given(dataset)}
+    for column, header in said.items():
+        if header and given.get(column, header) != header:
+            raise Rejected(f"{column}: {header} in the header, {given[column]} in the table")
+    for column, keyword in GIVEN.items():
+        if column not in given or said.get(column):
+            continue
+        if column in IDS or not text_of(dataset, keyword):
+            try:
+                value = float(given[column]) if column in NUMBERS else given[column]
+            except ValueError:
+                raise Rejected(f"table: {column} holds {given[column][:32]!r}") from None
+            setattr(dataset, keyword, [value, value] if column == "spacing_mm" else value)
+
+
+def _require_bytes(path: Path, largest: int) -> None:
+    if path.stat().st_size > largest:
+        raise Rejected(f"file size: above {largest} bytes")
+
+
+def notes_of(dataset: pydicom.Dataset) -> list[str]:
+    """What a user should know of an image though it is no reason to leave it out."""
+    notes = []
+    if text_of(dataset, "BurnedInAnnotation").upper() == "YES":
+        notes.append("burned-in annotation")
+    groups = [group for group in OVERLAY_GROUPS if (group, 0x0010) in dataset]
+    if groups:
+        notes.append(f"overlay not drawn: group {', '.join(f'{group:04X}' for group in groups)}")
+    if is_implant_displaced(dataset):
+        notes.append("implant displaced")
+    elif text_of(dataset, "BreastImplantPresent").upper() == "YES":
+        notes.append("implant")
+    if dataset.get("VOILUTSequence") and dataset.get("WindowCenter") not in (None, ""):
+        notes.append("VOI LUT used before the window")
+    if dataset.get("PixelPaddingValue") is not None:
+        notes.append("padding")
+    if text_of(dataset, "LossyImageCompression") == "01":
+        notes.append("lossy compression")
+    return notes

@@ -1,0 +1,229 @@
+"""Cancers from everywhere, negatives from where they are easy to get; and many images at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from mammolab.errors import InputError
+from mammolab.pitfalls.collection import LABEL, SamplingRule, reached
+from mammolab.pitfalls.failure import Failure, Outcome, check_dose
+from mammolab.pitfalls.guards_metadata import METADATA, metadata_auc
+from mammolab.pitfalls.small_study import (
+    JOINTLY,
+    SmallStudy,
+    Streams,
+    auc_of,
+    joint_scores,
+    score_test_exams,
+    train_on,
+)
+
+BATCH_OF_FOUR = 12  # inputs of four images
+
+CONFOUNDED_SOURCES = Failure(
+    name="confounded_sources",
+    title="Classes from different sources",
+    metric="AUC",
+    dial="negatives from the convenient source",
+    guard="metadata_auc",
+    repair="Take negatives from every year and device that cancers come from, in proportion.",
+    cost="Negatives must be pulled from every archive; here as many exams as before.",
+    source="Zech et al. 2018, doi:10.1371/journal.pmed.1002683: the hospital alone told pneumonia "
+    "with an AUC of .861, and .931 inside fell to .815 outside. Badgeley et al. 2019, "
+    "doi:10.1038/s41746-019-0105-1: the scanner was told with an AUC of 1.00, and fracture with .78, "
+    "which fell to .52 once matched.",
+)
+SEVERAL_IMAGES = Failure(
+    name="several_images",
+    title="All four images at once",
+    metric="AUC",
+    dial="images looked at jointly",
+    guard="metadata_auc",
+    repair="Collect the classes alike; while in doubt, label and score each breast alone.",
+    cost="What several views of one breast tell together is not used.",
+    source="Told in the lecture this package retells; not published with numbers. On classes from "
+    "different sources: Zech et al. 2018, doi:10.1371/journal.pmed.1002683.",
+)
+
+
+def collect_from_sources(
+    exams: pd.DataFrame, convenient: SamplingRule, share: float, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Collect half cancers, half others, of whom a share comes from the convenient source.
+
+    Parameters
+    ----------
+    exams : DataFrame
+        Of one split: cancer_within_1y, exam_year, device.
+    convenient : SamplingRule
+    share : float in [0, 1]
+        Of the negatives; the rest comes from all exams alike.
+    rng : numpy Generator
+
+    Returns
+    -------
+    DataFrame
+        Rows of `exams`, in their order. The number of each class does not depend on `share`: all
+        cancers, or as many as the convenient source has negatives.
+
+    Raises
+    ------
+    InputError
+        When the rule names a year or device that there is not, or reaches nobody; or one class is
+        empty.
+    """
+    label = exams[LABEL].to_numpy(bool)
+    easy = reached(exams, False, convenient).index.to_numpy()
+    cancers, others = exams.index[label].to_numpy(), exams.index[~label].to_numpy()
+    n_each = min(len(cancers), len(easy))
+    if not n_each:
+        raise InputError(f"There is no cancer among the {len(exams)} exams.")
+    cancers, easy, others = (rng.permutation(group) for group in (cancers, easy, others))
+    easy = easy[: round(share * n_each)]
+    others = others[~np.isin(others, easy)][: n_each - len(easy)]
+    return exams.loc[np.sort(np.concatenate([cancers[:n_each], easy, others]))]
+
+
+def sound_scores(study: SmallStudy, convenient: SamplingRule, streams: Streams) -> pd.Series:
+    """Test scores of the network that is trained on as many exams, but from everywhere.
+
+    It is dose 0 and the repair of every failure that takes its scores, so that it is trained once.
+    """
+    train, _ = _collected(study, convenient, 0.0, streams)
+    return score_test_exams(study, train_on(study, train["exam_id"], streams("small training")))
+
+
+def confounded_sources(
+    study: SmallStudy,
+    convenient: SamplingRule,
+    sound: pd.Series,
+    streams: Streams,
+    dose: float,
+) -> Outcome:
+    """Take negatives from the convenient source, for training and test alike, and train anew.
+
+    Parameters
+    ----------
+    study : SmallStudy
+    convenient : SamplingRule
+        Years and devices whose negatives are easy to get.
+    sound : Series
+        As `sound_scores` gives it, by exam_id: dose 0, and the repair.
+    streams : callable
+        Purpose -> numpy Generator, such as `chapter.rng`: the same for a purpose at every dose.
+    dose : float in [0, 1]
+        Share of the negatives from that source.
+
+    Returns
+    -------
+    Outcome
+        Of the AUC: on a test set collected in the same way, and on women as they come.
+
+    References
+    ----------
+    Zech et al. 2018, doi:10.1371/journal.pmed.1002683; Badgeley et al. 2019,
+    doi:10.1038/s41746-019-0105-1.
+    """
+    train, test = _collected(study, convenient, check_dose(dose), streams)
+    scores = sound
+    if dose > 0:
+        network = train_on(study, train["exam_id"], streams("small training"))
+        scores = score_test_exams(study, network)
+    return judged(study, scores, test, dose, dose, sound, streams)
+
+
+def alone_scores(
+    study: SmallStudy, convenient: SamplingRule, n_networks: int, streams: Streams
+) -> pd.Series:
+    """Test scores of the network of `several_images` that looks at one image at a time and is
+    trained on as many exams from everywhere: the repair.
+    """
+    train, _ = _collected(study, convenient, 0.0, streams)
+    return joint_scores(
+        study, train["exam_id"], 1, BATCH_OF_FOUR, n_networks, streams("joint training")
+    )
+
+
+def several_images(
+    study: SmallStudy,
+    convenient: SamplingRule,
+    alone: pd.Series,
+    n_networks: int,
+    streams: Streams,
+    dose: float,
+) -> Outcome:
+    """Let the network look at more images at once, on a collection with different sources.
+
+    One image at a time, the healthy breast of each woman with cancer is a negative from the same
+    device on the same day: the network is punished for going by the device. All images at once, the
+    exam's label is the only one, and nothing speaks against the shortcut.
+
+    Parameters
+    ----------
+    study, convenient, streams
+        As for `confounded_sources`; all negatives are from the convenient source.
+    alone : Series
+        As `alone_scores` gives it, by exam_id: the repair.
+    n_networks : int
+        Trained at each dose; their mean is scored, for single ones differ as much as doses do.
+    dose : float in [0, 1]
+        1, 2 or 4 images (to the nearest power of 2) share one label and meet in the last layer.
+
+    Returns
+    -------
+    Outcome
+        Of the AUC. Dose 0 is one image at a time; its classes are from different sources all the
+        same, so that it, too, reports too much.
+    """
+    n_images = min(JOINTLY, key=lambda n: abs(np.log2(n) - 2 * check_dose(dose)))
+    train, test = _collected(study, convenient, 1.0, streams)
+    scores = joint_scores(
+        study, train["exam_id"], n_images, BATCH_OF_FOUR, n_networks, streams("joint training")
+    )
+    return judged(study, scores, test, dose, float(n_images), alone, streams)
+
+
+def judged(
+    study: SmallStudy,
+    scores: pd.Series,
+    collected: pd.DataFrame,
+    dose: float,
+    setting: float,
+    repaired: pd.Series,
+    streams: Streams,
+) -> Outcome:
+    """Outcome of a network: on the test exams collected, and on women as they come.
+
+    Parameters
+    ----------
+    scores, repaired : Series of float
+        Of all test exams, by exam_id: as trained on the collection, and with the repair.
+    collected : DataFrame
+        The test exams that one has collected.
+    dose, setting, study, streams
+        As for `Outcome` and `confounded_sources`.
+    """
+    test = study.of_split("test")
+    return Outcome(
+        dose,
+        setting,
+        auc_of(scores, collected, study.bootstrap, weighted=False),
+        auc_of(scores, test, study.bootstrap, weighted=True),
+        auc_of(repaired, test, study.bootstrap, weighted=True),
+        metadata_auc(
+            collected, LABEL, METADATA, collected["patient_id"], streams("metadata permutations")
+        ),
+    )
+
+
+def _collected(
+    study: SmallStudy, convenient: SamplingRule, share: float, streams: Streams
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    train, test = (
+        collect_from_sources(
+            study.of_split(split), convenient, share, streams(f"collect small {split}")
+        )
+        for split in ("train", "test")
+    )
+    return train, test
