@@ -168,6 +168,8 @@ def test_cmmd(tmp_path):
     assert table.layout == "cmmd"
     assert table.rows["site"].tolist() == ["D1", "D2", "D2"]
     assert table.units["cancer"].tolist() == [0, 1]
+    with pytest.raises(InputError, match="column classification is not understood, such as 'Odd'"):
+        read_tables([lines(tmp_path, header, rows[0].replace("Benign", "Odd"))])
 
 
 def test_nyu(tmp_path):

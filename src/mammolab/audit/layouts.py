@@ -11,19 +11,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mammolab.data.user_columns import mapped, refuse
+from mammolab.data.adapters import cbis, cmmd, rsna
+from mammolab.data.user_columns import DIGITS_AGE, flag_text, whole
 from mammolab.data.user_table import RawTable
 from mammolab.errors import InputError, unknown_name
 
 OLDEST_YEARS = 120  # an age above is a slip: the NIH table of 2017 holds ages to 414
-_DIGITS_AGE = r"^0*(\d+)(?:\.\d+)?Y?$"
-_CBIS_NAMES = {
-    "breast density": "breast_density",
-    "left or right breast": "side",
-    "image view": "view",
-    "abnormality id": "abn_num",
-    "image file path": "od_img_path",
-}
 
 
 @dataclass(frozen=True)
@@ -65,15 +58,14 @@ def _rsna(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
     }
     for name, source in (("cancer", "cancer"), ("implant", "implant")):
         if source in cells:
-            read[name] = _whole(cells[source])
+            read[name] = whole(cells[source])
     if "age" in cells:
         read["age_years"] = cells["age"]
     if "density" in cells:
         read["density"] = cells["density"].str.lower()
     if "BIRADS" in cells:
-        birads = _whole(cells["BIRADS"])
-        refuse(table, ~birads.isin(["", "0", "1", "2"]), "BIRADS", "is not understood",
-               "0 (recalled), 1, 2, or blank (unknown)")  # fmt: skip
+        birads = whole(cells["BIRADS"])
+        rsna.check_birads(table, birads)
         read["birads"] = birads
         n_blank = int((birads == "").sum())
         if n_blank:
@@ -88,31 +80,22 @@ def _rsna(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
 
 def _cbis(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
     _no_label(label)
-    cells = table.cells.rename(columns=_CBIS_NAMES)
-    meaning = {"malignant": True, "benign": False, "benign_without_callback": False}
-    malignant = mapped(
-        table,
-        "pathology",
-        cells["pathology"],
-        meaning,
-        "MALIGNANT, BENIGN, BENIGN_WITHOUT_CALLBACK",
-    )
+    cells = table.cells.rename(columns=cbis.NAMES)
+    malignant = cbis.malignant(table, cells["pathology"])
     side, view = cells["side"].str[:1].str.upper(), cells["view"].str.upper()
     read = {
         "patient_id": cells["patient_id"],
         "exam_id": cells["patient_id"],  # which films are of one exam is not told
         "image_id": cells["patient_id"] + "_" + side + "_" + view,
-        "cancer": _flag_text(malignant),
-        "density": cells["breast_density"].map(dict(zip("1234", "abcd", strict=True))).fillna(""),
-        "birads": _whole(cells["assessment"]),
+        "cancer": flag_text(malignant),
+        "density": cbis.density(cells["breast_density"]),
+        "birads": whole(cells["assessment"]),
         "view": view,
     }
     notes = []
     if "od_img_path" in cells:
-        prefix = cells["od_img_path"].str.strip("\"' \n").str.split(r"[\\/]").str[0]
-        read["image_id"] = prefix
-        part = prefix.str.extract(r"^(?:Mass|Calc)-(Training|Test)_", expand=False)
-        read["split"] = part.map({"Training": "train", "Test": "test"}).fillna("")
+        read["image_id"] = cbis.path_parts(cells["od_img_path"]).str[0]
+        read["split"] = cbis.split(read["image_id"])
     frame = pd.DataFrame(read)
     n_unknown = int((frame["density"] == "").sum())
     if n_unknown:
@@ -123,18 +106,14 @@ def _cbis(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
 def _cmmd(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
     _no_label(label)
     cells = table.cells
-    malignant = mapped(
-        table, "classification", cells["classification"],
-        {"malignant": True, "benign": False}, "Malignant, Benign",
-    )  # fmt: skip
-    cohort = cells["ID1"].str.extract(r"^(D\d+)-", expand=False).fillna("")
+    malignant = cmmd.malignant(table)
     read = {
         "patient_id": cells["ID1"],
         "exam_id": cells["ID1"],
         "image_id": cells["ID1"] + "_" + cells["LeftRight"],
-        "cancer": _flag_text(malignant),
+        "cancer": flag_text(malignant),
         "age_years": cells["Age"],
-        "site": cohort,
+        "site": cmmd.cohort(cells["ID1"]),
     }
     return pd.DataFrame(read), ["D1 and D2, the collection's two parts, were taken for sites."]
 
@@ -158,14 +137,14 @@ def _nih(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
     else:
         wanted = by_plain[asked.lower()]
         positive = labels.map(lambda some: wanted in some)
-    age = cells["Patient Age"].str.extract(_DIGITS_AGE, expand=False)
+    age = cells["Patient Age"].str.extract(DIGITS_AGE, expand=False)
     wrong = pd.to_numeric(age).gt(OLDEST_YEARS)
     read = {
         "patient_id": cells["Patient ID"],
         "exam_id": cells["Image Index"],
         "image_id": cells["Image Index"].str.removesuffix(".png"),
         "image_file": cells["Image Index"],
-        "cancer": _flag_text(positive.where(cells["Finding Labels"] != "", None)),
+        "cancer": flag_text(positive.where(cells["Finding Labels"] != "", None)),
         "age_years": age.where(~wrong, "").fillna(""),
         "view": cells["View Position"],
     }
@@ -190,7 +169,7 @@ def _nyu(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
         "patient_id": cells["case_ID"],
         "exam_id": cells["case_ID"],
         "image_id": cells["case_ID"] + "_" + cells["side"],
-        "cancer": _whole(cells["label"]),
+        "cancer": whole(cells["label"]),
     }
     return pd.DataFrame(read), []
 
@@ -198,7 +177,7 @@ def _nyu(table: RawTable, label: str | None) -> tuple[pd.DataFrame, list[str]]:
 LAYOUTS: Mapping[str, Layout] = {
     "rsna": Layout(
         "RSNA screening mammography 2022",
-        frozenset({"site_id", "patient_id", "image_id", "laterality", "view", "machine_id"}),
+        rsna.SIGNATURE,
         "image", "breast", "cancer", True, 2,
         (
             "No date and no follow-up: cancers between rounds cannot be told from others.",
@@ -209,7 +188,7 @@ LAYOUTS: Mapping[str, Layout] = {
     ),
     "cbis": Layout(
         "CBIS-DDSM case descriptions",
-        frozenset({"patient_id", "breast_density", "side", "view", "assessment", "pathology"}),
+        cbis.SIGNATURE,
         "lesion in a view", "woman", "cancer", True, 1,
         (
             "Digitised film; lesions only, no healthy woman.",
@@ -219,7 +198,7 @@ LAYOUTS: Mapping[str, Layout] = {
     ),
     "cmmd": Layout(
         "CMMD clinical data",
-        frozenset({"ID1", "LeftRight", "Age", "abnormality", "classification"}),
+        cmmd.SIGNATURE,
         "breast", "woman", "cancer", True, 1,
         (
             "Biopsied breasts only; images of other breasts have no row: unlabelled, not healthy.",
@@ -246,7 +225,7 @@ NAMES = ("auto", "own", *LAYOUTS, "folder")
 
 def detect(table: RawTable) -> str:
     """The layout whose columns the table has; "own" where none fits."""
-    names = set(table.cells.rename(columns=_CBIS_NAMES).columns)
+    names = set(table.cells.rename(columns=cbis.NAMES).columns)
     return next((name for name, one in LAYOUTS.items() if one.signature <= names), "own")
 
 
@@ -257,7 +236,7 @@ def check_layout(table: RawTable, name: str) -> None:
     ------
     InputError
     """
-    names = set(table.cells.rename(columns=_CBIS_NAMES).columns)
+    names = set(table.cells.rename(columns=cbis.NAMES).columns)
     absent = sorted(LAYOUTS[name].signature - names)
     if absent:
         raise InputError(
@@ -272,12 +251,3 @@ def _no_label(label: str | None) -> None:
             "--label chooses a finding of the layout nih, a class of a folder, or a column of a "
             "table of your own; this layout has one label"
         )
-
-
-def _whole(text: pd.Series) -> pd.Series:
-    """Whole numbers as a re-saved copy may write them: 1.0 is 1."""
-    return text.str.removesuffix(".0")
-
-
-def _flag_text(flag: pd.Series) -> pd.Series:
-    return flag.map({True: "1", False: "0"}).fillna("")

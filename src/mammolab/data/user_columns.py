@@ -15,6 +15,7 @@ from mammolab.errors import InputError
 IDS = ("exam_id", "woman_id", "patient_id")  # the first that a table has names its rows
 YES_NO = FLAGS | {"no": False, "yes": True}
 ROWS_SHOWN = 5
+DIGITS_AGE = r"^0*(\d+)(?:\.\d+)?Y?$"  # years in DICOM's form, 058Y, or plain
 _CLOSE = 0.6  # likeness of two names, 0 to 1, from which one is offered for the other (assumption)
 
 
@@ -123,7 +124,7 @@ def refuse(table: RawTable, wrong: pd.Series, column: str, problem: str, valid: 
     cells, name = table.cells, id_column(table)
     shown = []
     for k in at[:ROWS_SHOWN]:
-        one = cells[name].iloc[k]
+        one = cells[name].iloc[k] if name else ""
         kind = name.removesuffix("_id")
         shown.append(f"row {cells.index[k]}" + (f" ({kind} {brief(one, 24)})" if one else ""))
     dots = ", ..." if len(at) > ROWS_SHOWN else ""
@@ -142,6 +143,16 @@ def mapped(
     found = text.str.lower().map(dict(meaning)).astype(object)
     refuse(table, found.isna() & (text != ""), column, "is not understood", valid)
     return found.where(found.notna(), None)
+
+
+def whole(text: pd.Series) -> pd.Series:
+    """Whole numbers as a re-saved copy may write them: 1.0 is 1."""
+    return text.str.removesuffix(".0")
+
+
+def flag_text(flag: pd.Series) -> pd.Series:
+    """True, False and missing as 1, 0 and blank."""
+    return flag.map({True: "1", False: "0"}).fillna("")
 
 
 def _plain(name: str) -> str:

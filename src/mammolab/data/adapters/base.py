@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from mammolab.schemas import COLUMNS, KEYS, SPLITS, VIEWS, Column
 
@@ -117,6 +118,14 @@ class Card:
     def __post_init__(self):
         assert self.prevalence in PREVALENCES and self.labels in ("given", "registry")
         assert set(self.lacks) <= set(LACKS)
+
+    @classmethod
+    def read(cls, name: str) -> Card:
+        """The card of a data set, as cards/<name>.yaml tells it."""
+        path = Path(__file__).parent / "cards" / f"{name}.yaml"
+        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+        lists = {key: tuple(told[key]) for key in ("lacks", "cannot", "traps")}
+        return cls(**told | lists | {"mapped": tuple(told["mapped"].items())})
 
 
 @dataclass(frozen=True, eq=False)
