@@ -7,7 +7,7 @@ import pytest
 
 from mammolab.data.adapters.mirai_export import (
     COLUMNS,
-    VIEWS,
+    STANDARD,
     mirai_export,
     write_mirai_csv,
 )
@@ -44,7 +44,7 @@ def make_cohort(**time_and_event: tuple[float, int]):
                 "status": "ok",
             }
             for exam_id in exam_ids
-            for side, view in VIEWS
+            for side, view in STANDARD
         ]
     )
     return cohort, outcomes, index
@@ -97,7 +97,7 @@ def test_one_file_a_view_the_first():
     spot = index.iloc[:1].assign(view="ML", path="a/spot.dcm")
     export = mirai_export(cohort, outcomes, pd.concat([index, again, spot]), ROOT)
     assert export.rows["file_path"].tolist() == [
-        f"/images/a/one.{side}.{view}.png" for side, view in VIEWS
+        f"/images/a/one.{side}.{view}.png" for side, view in STANDARD
     ]
 
 

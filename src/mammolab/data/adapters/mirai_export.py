@@ -26,7 +26,7 @@ COLUMNS = (
 )
 NO_CANCER = 100  # Mirai's code for "no cancer in the observed data"
 MAX_FOLLOW_UP_YEARS = 5  # Mirai's horizon
-VIEWS = (("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO"))
+STANDARD = (("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO"))
 # A file named by its UID alone has dots and no ending: only these are replaced.
 ENDINGS = (".dcm", ".dicom", ".png", ".pgm")
 
@@ -95,7 +95,7 @@ def mirai_export(
         exams["years_to_last_followup"] > 0
     )
     flow = _flow(exams, files, n_views.to_numpy(), kept_by_mirai.to_numpy())
-    exam_ids = exams.loc[(n_views == len(VIEWS)) & kept_by_mirai, "exam_id"]
+    exam_ids = exams.loc[(n_views == len(STANDARD)) & kept_by_mirai, "exam_id"]
     rows = rows[rows["exam_id"].isin(exam_ids)]
     if not len(rows):
         raise InputError(
@@ -145,7 +145,7 @@ def _with_years(cohort: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
 def _one_a_view(index: pd.DataFrame, root: Path, suffix: str) -> pd.DataFrame:
     """The first accepted image of each standard view, with the path Mirai is to open."""
     views = zip(index["laterality"], index["view"], strict=True)
-    standard = np.array([view in VIEWS for view in views], dtype=bool)
+    standard = np.array([view in STANDARD for view in views], dtype=bool)
     accepted = index[(index["status"] == "ok") & standard]
     first = accepted.drop_duplicates(["exam_id", "laterality", "view"])
     paths = [str(root / _renamed(PurePath(path), suffix)) for path in first["path"]]
@@ -164,7 +164,11 @@ def _flow(
     steps = (
         ("exams of the cohort", np.ones(len(exams), bool), ""),
         ("with an image", n_views > 0, "no accepted image of a standard view"),
-        ("with all four views", n_views == len(VIEWS), "one of the four standard views is missing"),
+        (
+            "with all four views",
+            n_views == len(STANDARD),
+            "one of the four standard views is missing",
+        ),
         (
             "kept by Mirai",
             kept_by_mirai,

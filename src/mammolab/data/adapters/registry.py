@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mammolab.data.adapters import cbis, cmmd, rsna
+from mammolab.data.adapters import cbis, cmmd, csaw, embed, mirai_list, nyu_list, rsna
 from mammolab.data.adapters.base import Adapter, Source
 from mammolab.data.adapters.rules import check_source
 from mammolab.errors import InputError, MissingInput, unknown_name
 
-ADAPTERS: Mapping[str, Adapter] = {one.ADAPTER.card.name: one.ADAPTER for one in (rsna, cbis, cmmd)}
+_MODULES = (rsna, cbis, cmmd, embed, csaw, mirai_list, nyu_list)
+ADAPTERS: Mapping[str, Adapter] = {one.ADAPTER.card.name: one.ADAPTER for one in _MODULES}
 
 
 def detect(root: str | Path) -> list[str]:
