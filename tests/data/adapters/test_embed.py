@@ -131,6 +131,12 @@ class TestExams:
         both = [*FINDINGS, finding(A, A3, "2013-07-10", desc=WORK_UP, asses="K", side="L")]
         assert read(both).exams.set_index("exam_id").loc[A3, "birads"] == "6"
 
+    @pytest.mark.parametrize("letters, birads", [("NA", "0"), ("BAN", "0"), ("NB", "2")])
+    def test_the_worst_of_a_screen(self, read, letters, birads):
+        more = [finding(C, C1, "2015-01-01", asses=letter, side="L") for letter in letters]
+        exams = read([*FINDINGS[:5], *more, FINDINGS[7]]).exams.set_index("exam_id")
+        assert exams.loc[C1, "birads"] == birads
+
     def test_density_age_site_device_implant(self, read):
         exams = read().exams.set_index("exam_id")
         assert exams.loc[A1, ["density", "age_years", "site", "device", "implant"]].tolist() == [

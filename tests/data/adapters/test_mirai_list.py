@@ -66,6 +66,10 @@ class TestCodes:
         assert labels.xs("L", level=1).tolist() == ["", "0", "0", "0", "", "0", ""]
         assert labels.xs("R", level=1).tolist() == labels.xs("L", level=1).tolist()
 
+    def test_a_cancer_found_at_the_exam_labels_no_breast_whatever_the_follow_up(self, read, rows):
+        source = read(rows({"P0": ("0", "10")}))  # as in the list that Mirai ships
+        assert source.labels["cancer"].tolist() == ["", ""]
+
     @pytest.mark.parametrize("column", [5, 6])
     @pytest.mark.parametrize("code", ["-1", "-0.5", "", "101", "soon", "inf"])
     def test_other_codes_are_refused(self, read, rows, column, code):
