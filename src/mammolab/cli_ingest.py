@@ -43,8 +43,10 @@ def ingest(
 
     Any tree will do: the header of a file is believed, its name is not. Each file ends up as an
     image or with a reason. The folder gets index.csv (a row a file), images.csv (a row an image:
-    window, inversion, mirroring, spacing, crop), images.npy (8 bits, images x rows x columns),
-    ACCOUNT.md (counts by reason, vendor and transfer syntax) and contact_sheet.png: look at it.
+    window, inversion, mirroring, spacing, crop), images.npy (8 bits, images x rows x columns; an
+    image is images.npy[row], row being a column of images.csv, and rows that are in no line are no
+    longer used), ACCOUNT.md (counts by reason, vendor and transfer syntax) and contact_sheet.png:
+    look at it.
 
     A run that was stopped goes on when it is started again. New files are added behind the images
     that are there; with another size or spacing a new array is made.

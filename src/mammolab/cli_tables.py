@@ -127,6 +127,10 @@ def risk(
         Path | None,
         typer.Option("--models", help="Or with those of a folder, such as build/demo/models/risk."),
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Folder of the files in image_files; else the table's."),
+    ] = None,
     example: Annotated[
         Path | None,
         typer.Option("--example", metavar="FILE", help="Write an example table and stop."),
@@ -162,13 +166,18 @@ def risk(
       menopausal_status      pre, post
       bmi
       brca                   carrier of a mutation: 0 or 1
-      image_risk             the risk that the run's own image model gives, from 0 to 1; without
-                             it the models image and hybrid are skipped
+      image_files            DICOM files of the exam, parted by semicolons, from the table's
+                             folder or --images: decoded as the run's own, described by its
+                             detector and averaged over the views
+      image_risk             or what the run's logistic image model has given, from 0 to 1, which
+                             then counts; without either the models image and hybrid are skipped,
+                             and without files hazard_image and hazard_hybrid
 
     \b
     Blank or 99 (not for bmi) is unknown. factors_used names what entered, factors_missing what
     was unknown, factors_imputed what a model took in its place; note tells how the published tool
-    reads an odd record. Columns are parted by commas, semicolons, tabs or bars.
+    reads an odd record. Columns are parted by commas, semicolons, tabs or bars. A file that is
+    missing, broken or no screening mammogram is a problem of its row; her other files count.
 
     \b
     Examples:
@@ -177,6 +186,8 @@ def risk(
       mammolab risk women.csv --out risk --horizon 15
       mammolab risk women.csv --out risk --run demo
       mammolab risk women.parquet --out risk --models build/demo/models/risk
+      mammolab risk women.csv --out risk --run demo --images /data/dicom
+        where column image_files holds, say, P1/lcc.dcm;P1/lmlo.dcm;P1/rcc.dcm;P1/rmlo.dcm
     """
     if example is not None:
         from mammolab.clinic.example import write_example
@@ -193,4 +204,11 @@ def risk(
     from mammolab.clinic.risk_command import RiskRequest
     from mammolab.clinic.risk_command import risk as score_table
 
-    score_table(RiskRequest(table, horizon_years, run, models), out)
+    score_table(RiskRequest(table, horizon_years, run, models, images), out, _score_image_files)
+
+
+def _score_image_files(*inputs):
+    """Score the files of a table; the network is imported where there are any."""
+    from mammolab.risk.image_files import score_image_files
+
+    return score_image_files(*inputs)

@@ -201,8 +201,9 @@ class TestTrained:
         read = read_women(write(women.drop(columns="image_risk")), trained.wanted)
         scores = score_women(read, trained, 8)
         assert [one.model for one in scores.verdicts] == ["gail", "risk_factors"]
-        assert scores.skipped == ("image and hybrid: the table has no column image_risk",)
-        assert "skipped: image and hybrid: the table has no column image_risk" in summary(scores)
+        why = "image and hybrid: the table has no column image_files or image_risk"
+        assert scores.skipped == (why,)
+        assert f"skipped: {why}" in summary(scores)
 
     def test_a_horizon_beyond_the_training_is_left_out_and_named(self, women, write, trained):
         scores = score_women(read_women(write(women), trained.wanted), trained, 20)

@@ -160,6 +160,38 @@ def test_weight_two_is_the_row_twice():
     np.testing.assert_allclose(*logits, rtol=1e-6)
 
 
+def joined_heads(factor_decays, join=True) -> list[AdditiveHazard]:
+    """Heads that differ in the decay of the factors alone; risk lies in the factors as well."""
+    train, _ = plant(3_000, 8)
+    factors = train.features[:, :2]
+    data = replace(train, factors=factors, known=np.ones(factors.shape, bool))
+    config = HazardConfig(n_features=5, width=3, n_factors=2, join=join)
+    return [
+        fit_hazard(config, replace(LONG, factor_decay=one), data, data, log_likelihood_of(data))[0]
+        for one in factor_decays
+    ]
+
+
+def test_joined_factors_have_a_shrinkage_of_their_own():
+    sizes = [
+        (
+            float((head.hazard.weight[:, 3:] ** 2).sum().detach()),
+            float((head.hazard.weight[:, :3] ** 2).sum().detach()),
+        )
+        for head in joined_heads([0.0, 0.03, 30.0])
+    ]
+    of_factors, of_image = zip(*sizes, strict=True)
+    assert of_factors[0] > of_factors[1] > of_factors[2]
+    assert of_factors[2] < 1e-3 * of_factors[0]
+    assert of_image[2] > of_image[0]  # the image, shrunk as before, takes the factors' part
+
+
+def test_the_shrinkage_of_factors_is_nothing_to_a_head_without_them():
+    one, other = joined_heads([0.0, 30.0], join=False)
+    for name, weights in one.state_dict().items():
+        assert torch.equal(weights, other.state_dict()[name])
+
+
 def test_balance_shifts_every_year_alike():
     train, _ = plant(30_000, 6)
     data, shift = balanced(replace(train, weight=np.full(train.status.shape, 3.0)))

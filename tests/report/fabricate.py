@@ -133,6 +133,8 @@ NUMBERS = {
     "risk.difference.hybrid_risk_factors": (0.056, 0.01, 0.101),
     "risk.first_year_gain_image": (0.052, 0.036, 0.069), "risk.not_dense_but_high": (0.018, 0.004, 0.03),
     "risk.tyrer_cuzick_official": False, "risk.n_components_image": 20, "risk.image_part_all": 0.12,
+    "risk.hybrid_joins_factors": True, "risk.dev_auc_hybrid_factors": 0.701,
+    "risk.dev_auc_hybrid_score": 0.696,
     "risk.best_auc_with_image": (0.68, 0.63, 0.73), "risk.best_auc_everything_and_lesions": (0.83, 0.78, 0.87),
     "risk.image_part_age": (0.0, -0.01, 0.01), "risk.image_part_rest": (0.02, -0.03, 0.06),
     "risk.policy.mri_hybrid_found_earlier": (2.2, 1.3, 3.2),

@@ -179,6 +179,27 @@ class TestRepeatsAndFiles:
         best = candidates[int(tried["dev_auc"].argmax())]
         assert model.settings == best and best.n_components == 6
 
+    def test_the_factors_themselves_beat_a_score_that_lacks_one_on_dev(self, splits):
+        # what chapter 09 compares: the design matrix against one number of it
+        scored = [
+            one.assign(score=one["density"].map({k: n for n, k in enumerate("abcd")}))
+            for _, one, _ in splits
+        ]
+        joined = replace(SETTINGS, join=True)
+        candidates = [
+            replace(joined, training=replace(joined.training, factor_decay=decay))
+            for decay in (0.003, 3.0)
+        ]
+        best = {}
+        for name, factors in {"score": (Factor("score"),), "factors": FACTORS}.items():
+            data = splits[0][0], scored[0], splits[1][0], scored[1]
+            model, tried = choose_hazard(*data, candidates, factors)
+            assert tried["factor_decay"].tolist() == [0.003, 3.0]
+            assert model.settings == candidates[int(tried["dev_auc"].argmax())]
+            best[name] = tried["dev_auc"]
+        assert best["factors"].max() > best["score"].max() + 0.02
+        assert best["factors"][0] > best["factors"][1] + 0.01  # body mass is not on the image
+
     def test_an_image_model_needs_no_risk_factors_to_predict(self, splits, image):
         features, exams, _ = splits[2]
         alone = image.predict(features, exams[["exam_id"]])

@@ -10,6 +10,7 @@ import numpy as np
 
 from mammolab import __version__
 from mammolab.clinic.folder import OutputFolder, write_csv
+from mammolab.clinic.risk_images import ScoreFiles, digests, images_folder, with_image_risk
 from mammolab.clinic.risk_scores import RiskScores, score_women
 from mammolab.clinic.risk_table import read_women
 from mammolab.clinic.risk_trained import load_models
@@ -26,15 +27,22 @@ class RiskRequest:
     table : CSV or Parquet.
     horizon_years : of the projection beside those of five years and to age 90.
     run, models : whose trained models score too: a run under build/, or a folder of models.
+    images : folder where the names in column image_files start; None for that of the table.
     """
 
     table: Path
     horizon_years: float = 10.0
     run: str | None = None
     models: Path | None = None
+    images: Path | None = None
 
 
-def risk(request: RiskRequest, out: Path, say: Callable[[str], None] = print) -> Path:
+def risk(
+    request: RiskRequest,
+    out: Path,
+    score_files: ScoreFiles,
+    say: Callable[[str], None] = print,
+) -> Path:
     """Score a table of women and write all of it to a folder.
 
     Parameters
@@ -42,6 +50,8 @@ def risk(request: RiskRequest, out: Path, say: Callable[[str], None] = print) ->
     request : RiskRequest
     out : Path
         New, empty, or an earlier output of this command, which is replaced.
+    score_files : callable
+        What scores image files, where the table names any.
     say : callable
         Takes one line of the summary; the last is the path of the table.
 
@@ -65,6 +75,14 @@ def risk(request: RiskRequest, out: Path, say: Callable[[str], None] = print) ->
     folder.check()
     trained = load_models(request.run, request.models)
     women = read_women(request.table, trained.wanted if trained else ())
+    if request.images is not None and women.files.empty:
+        raise InputError(
+            "--images is where the files of column image_files lie: the table names none, or no "
+            "--run or --models is given to score them"
+        )
+    if len(women.files):
+        folder_of_files = images_folder(request.table, request.images)
+        women = with_image_risk(women, trained, folder_of_files, score_files)
     scores = score_women(women, trained, request.horizon_years)
 
     def write(into: Path) -> None:
@@ -114,6 +132,9 @@ def _facts(s: RiskScores) -> dict:
         "trained": None
         if s.trained is None
         else {"synthetic": s.trained.synthetic, "sha256": dict(s.trained.sha256)},
+        "images": None
+        if s.women.files.empty
+        else {"n_files": len(s.women.files), "sha256": digests(s.trained.folder)},
         "skipped": list(s.skipped),
         "columns_absent": list(s.women.absent),
         "columns_unused": list(s.women.unused),

@@ -15,6 +15,7 @@ from mammolab.data import user_columns
 from mammolab.data.user_table import read_table
 from mammolab.risk.gail import COLUMNS as GAIL_COLUMNS
 
+FILES = "image_files"  # names of DICOM files of an exam, parted by semicolons
 OPTIONAL = ("density", "menopausal_status", "bmi", "brca", "image_risk")
 HINT = (
     "birth_date and exam_date will do for age_years, patient_id or woman_id for exam_id, and a "
@@ -30,6 +31,7 @@ class Women:
     frame : age_years, Gail's columns and those asked for: float (NaN unknown), or text (None).
     problems : one row a mistake: position (of the woman), row (in the file), column, value,
         problem (in words). A cell with a mistake counts as unknown in `frame`.
+    files : position, row and path of each file in column image_files, where images are asked for.
     absent : columns asked for that the table lacks.
     unused : columns of the table that mean nothing here.
     synthetic : whether the file says so of itself.
@@ -40,6 +42,7 @@ class Women:
     ids: pd.DataFrame
     frame: pd.DataFrame
     problems: pd.DataFrame
+    files: pd.DataFrame
     absent: tuple[str, ...]
     unused: tuple[str, ...]
     synthetic: bool
@@ -66,7 +69,8 @@ def read_women(path: Path, wanted: Sequence[str] = ()) -> Women:
     path : Path
         CSV, or Parquet by its suffix (`data.user_table.read_table`).
     wanted : sequence of str
-        Columns of `OPTIONAL` to read beside Gail's; `brca` is read wherever it is.
+        Columns of `OPTIONAL` to read beside Gail's; `brca` is read wherever it is, and the column
+        image_files where image_risk is asked for.
 
     Raises
     ------
@@ -87,6 +91,12 @@ def read_women(path: Path, wanted: Sequence[str] = ()) -> Women:
         frame[one] = reader.column(one)
     reader.complete(frame)
     known = {*user_columns.IDS, *AGE_COLUMNS, *frame, "synthetic"}
+    lacking = [one for one in asked if one not in table.cells]
+    cells = pd.Series(dtype=str)
+    if "image_risk" in asked and FILES in table.cells:
+        cells = table.cells[FILES]
+        known.add(FILES)
+        lacking = [one for one in lacking if one != "image_risk"]
     return Women(
         file=table.name,
         sha256=table.sha256,
@@ -95,7 +105,21 @@ def read_women(path: Path, wanted: Sequence[str] = ()) -> Women:
         ),
         frame=frame,
         problems=reader.problems(),
-        absent=tuple(one for one in asked if one not in table.cells),
+        files=_files(cells),
+        absent=tuple(lacking),
         unused=tuple(one for one in table.cells if one not in known),
         synthetic=user_columns.says_synthetic(table),
+    )
+
+
+def _files(cells: pd.Series) -> pd.DataFrame:
+    """Each file that a cell names, with the place and the row of the woman."""
+    found = [
+        (position, row, name.strip())
+        for position, (row, cell) in enumerate(cells.items())
+        for name in cell.split(";")
+        if name.strip()
+    ]
+    return pd.DataFrame(found, columns=["position", "row", "path"]).astype(
+        {"position": int, "row": int}
     )

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from mammolab.clinic.risk_table import OPTIONAL, Women
 from mammolab.clinic.risk_verdicts import Verdict, spans, spread
 from mammolab.errors import InputError, unknown_name
@@ -19,8 +21,22 @@ LEVEL_OF_GROUP = {
     **dict.fromkeys(ASIAN, "asian"),
     "native_american_or_unknown": "other",
 }
-KEYS = {"factors": "risk_factors", "image": "image", "hybrid": "hybrid"}  # of a file's name
-TITLES = {"risk_factors": "Risk factors", "image": "Image, logistic", "hybrid": "Hybrid, stacked"}
+# Of a file's name. Those of HEADS need image files: no column of a table has what they start from.
+KEYS = {
+    "factors": "risk_factors",
+    "image": "image",
+    "hybrid": "hybrid",
+    "hazard_image": "hazard_image",
+    "hazard_hybrid": "hazard_hybrid",
+}
+HEADS = ("hazard_image", "hazard_hybrid")
+TITLES = {
+    "risk_factors": "Risk factors",
+    "image": "Image, logistic",
+    "hybrid": "Hybrid, stacked",
+    "hazard_image": "Image, hazard of each year",
+    "hazard_hybrid": "Hybrid, hazard of each year",
+}
 HISTORY = {*COLUMNS, *OPTIONAL} - {"age_years"}  # a woman of unknown age is not scored
 MADE_HERE = ("image_logit", "factor_score")  # columns that the models make from others
 
@@ -29,8 +45,7 @@ MADE_HERE = ("image_logit", "factor_score")  # columns that the models make from
 class TrainedModels:
     """The models that chapter 09 of a run has saved.
 
-    models : by file name without suffix: a RiskFactorModel ("factors"), HybridModels ("image",
-        "hybrid").
+    models : by file name without suffix: a RiskFactorModel ("factors"), HybridModels (the others).
     sha256 : of each file.
     synthetic : whether the run's women are; None where the folder does not say.
     """
@@ -49,43 +64,64 @@ class TrainedModels:
         asked |= {"image_risk"} if len(self.models) > 1 else set()
         return tuple(sorted(asked - {*COLUMNS, *MADE_HERE}))
 
+    def inputs(self, women: Women) -> pd.DataFrame:
+        """The women as the models take them: the run's names of races, and the factors' score."""
+        race = women.frame["race_ethnicity"].map({r: r for r in GROUP_OF_RACE} | LEVEL_OF_GROUP)
+        frame = women.frame.assign(race_ethnicity=race.where(race.notna(), None))
+        return frame.assign(factor_score=self.models["factors"].linear_predictor(frame))
+
     def verdicts(self, women: Women, horizon_years: float) -> tuple[list[Verdict], list[str]]:
         """What the models say, and in words what was skipped and why.
 
         A projection beyond the follow-up of the women a model was trained on is left out.
         """
-        race = women.frame["race_ethnicity"].map({r: r for r in GROUP_OF_RACE} | LEVEL_OF_GROUP)
-        frame = women.frame.assign(race_ethnicity=race.where(race.notna(), None))
+        frame = self.inputs(women)
         factors = self.models["factors"]
         design = factors.design
         asked = [factor.column for factor in design.factors]
         unknown, clean = design.unknown(frame), women.clean(asked)
         known = {name: ~unknown[name].to_numpy() for name in asked}
-        within, skipped = self._spans(horizon_years)
+        heads = [name for name in HEADS if self._can_start(name, frame)]
+        within, skipped = self._spans(horizon_years, heads)
         stand_ins = {name: one for name, one in design.stand_ins().items() if name in HISTORY}
         verdicts = [
             _verdict("risk_factors", factors, frame, within["factors"], clean, known, stand_ins)
         ]
         of_images = [name for name in ("image", "hybrid") if name in self.models]
         if "image_risk" in women.absent:
-            skipped.append(f"{' and '.join(of_images)}: the table has no column image_risk")
+            skipped.append(
+                f"{' and '.join(of_images)}: the table has no column image_files or image_risk"
+            )
             return verdicts, skipped
         for name in of_images:
             seen = frame["image_risk"].notna().to_numpy()
             if name == "hybrid":
                 rows, entered = women.clean([*asked, "image_risk"]), {**known, "image_risk": seen}
-                frame.loc[clean, "factor_score"] = factors.linear_predictor(frame[clean])
             else:
                 rows, entered = women.clean(["image_risk"]), {"image_risk": seen}
             verdicts.append(
                 _verdict(name, self.models[name], frame, within[name], rows, entered, {}, seen)
             )
+        for name in heads:
+            seen = frame[self.models[name].image_column].notna().to_numpy()
+            joins = name == "hazard_hybrid"
+            rows, entered = (clean, known) if joins else (women.clean([]), {})
+            verdicts.append(
+                _verdict(name, self.models[name], frame, within[name], rows, entered, {}, seen)
+            )
         return verdicts, skipped
 
-    def _spans(self, horizon_years: float) -> tuple[dict[str, dict[str, float]], list[str]]:
+    def _can_start(self, head: str, frame: pd.DataFrame) -> bool:
+        return head in self.models and self.models[head].image_column in frame
+
+    def _spans(
+        self, horizon_years: float, heads: list[str]
+    ) -> tuple[dict[str, dict[str, float]], list[str]]:
         """The projections each model can make, and in words those it cannot."""
         within, skipped = {}, []
         for name, model in self.models.items():
+            if name in HEADS and name not in heads:
+                continue
             longest = getattr(model, "model", model).follow_up_years
             every = spans(horizon_years)
             within[name] = {span: years for span, years in every.items() if years <= longest}

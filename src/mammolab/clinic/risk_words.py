@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mammolab.clinic.risk_scores import PARTED, RiskScores
+from mammolab.clinic.risk_table import FILES
 from mammolab.risk.guidelines import FIVE_YEAR_THRESHOLDS, LIFETIME_THRESHOLD
 
 PROBLEMS_SHOWN = 3
@@ -56,6 +57,11 @@ def summary(s: RiskScores) -> list[str]:
         lines.append(f"  row {one.row}: {one.problem}")
     if len(women.problems) > PROBLEMS_SHOWN:
         lines.append(f"  and {len(women.problems) - PROBLEMS_SHOWN:,} more")
+    if len(women.files):
+        n_exams = women.files["position"].nunique()
+        n_wrong = int((women.problems["column"] == FILES).sum())
+        of_whom = f"{len(women.files):,} image files of {n_exams:,} {women.unit}"
+        lines.append(f"{of_whom}, {n_wrong:,} not used")
     lines += _unknown_factors(s)
     lines += _distributions(s)
     lines += [f"skipped: {one}" for one in s.skipped]

@@ -59,7 +59,23 @@ def build_index(raw_dicom: str | Path, workers: int = 1) -> pd.DataFrame:
     root = Path(raw_dicom)
     if not root.is_dir():
         raise MissingInput(f"{root}: there is no such folder of DICOM files.")
-    items = [(str(root), path) for path in sorted(_walk(root))]
+    return index_files(root, list(_walk(root)), workers)
+
+
+def index_files(root: Path, paths: list[str], workers: int = 1) -> pd.DataFrame:
+    """Look at some files below a folder and say what they are, as `build_index` does.
+
+    Parameters
+    ----------
+    root : folder.
+    paths : of the files, relative to it, each once.
+    workers : number of processes.
+
+    Returns
+    -------
+    Table `dicom_index`, sorted by path.
+    """
+    items = [(str(root), path) for path in sorted(paths)]
     rows = contained_map(_index_file, items, workers, _dead_row, "files indexed")
     index = pd.DataFrame(rows, columns=list(COLUMNS["dicom_index"]))
     merit = pd.Series([row.get("merit") for row in rows], dtype=object)

@@ -185,7 +185,9 @@ def _write(
     else:
         for name in ("images.npy", "contact_sheet.png"):
             (out / name).unlink(missing_ok=True)
-    write_whole(out / "images.csv", lambda path: images.to_csv(path, index=False))
+    # in the order of the array, though rows that are no longer used leave gaps
+    by_row = images.sort_values("row")
+    write_whole(out / "images.csv", lambda path: by_row.to_csv(path, index=False))
     write_whole(out / "index.csv", lambda path: shown.to_csv(path, index=False))
     write_whole(out / "ACCOUNT.md", lambda path: path.write_text(text, encoding="utf-8"))
 

@@ -44,11 +44,16 @@ class RawTable:
         return self.separator in (";", "\t", "|")
 
 
-def read_table(path: Path) -> RawTable:
+def read_table(path: Path, loose: bool = False) -> RawTable:
     """Read a table as text.
 
     Commas, semicolons, tabs or bars part the columns; UTF-8 with or without a byte order mark,
     UTF-16 with one, and Windows-1252 are read. Parquet is told by its suffix.
+
+    Parameters
+    ----------
+    loose : fill rows of a CSV file that are shorter than its header, and number columns of one
+        name (a, a.1), as files that their owners published so need it.
 
     Raises
     ------
@@ -71,7 +76,7 @@ def read_table(path: Path) -> RawTable:
     if path.suffix.lower() in PARQUET:
         cells, separator = _parquet(content, path), ""
     else:
-        cells, separator = _csv(_decode(content, path), path)
+        cells, separator = _csv(_decode(content, path), path, loose)
     twice = sorted({name for name in cells.columns if name and list(cells.columns).count(name) > 1})
     if twice:
         raise InputError(f"{path.name} has the column {brief(twice[0])} more than once")
@@ -110,7 +115,7 @@ def _decode(content: bytes, path: Path) -> str:
     raise InputError(f"{path.name} is not a text table: give CSV, or Parquet as *.parquet")
 
 
-def _csv(text: str, path: Path) -> tuple[pd.DataFrame, str]:
+def _csv(text: str, path: Path, loose: bool) -> tuple[pd.DataFrame, str]:
     first = text.lstrip().splitlines()[0]
     counts = [len(next(csv.reader([first], delimiter=one))) for one in SEPARATORS]
     separator = SEPARATORS[int(np.argmax(counts))]
@@ -126,6 +131,10 @@ def _csv(text: str, path: Path) -> tuple[pd.DataFrame, str]:
             f"{path.name} is not a readable CSV table: {error} in row {reader.line_num}"
         ) from error
     header = rows[0]
+    if loose:
+        before = [header[:k].count(name) for k, name in enumerate(header)]
+        header = [f"{name}.{n}" if n else name for name, n in zip(header, before, strict=True)]
+        rows = [row + [""] * (len(header) - len(row)) for row in rows]
     wrong = [k for k, row in enumerate(rows) if len(row) != len(header)]
     if wrong:
         hint = " (a decimal comma?)" if separator == "," else ""

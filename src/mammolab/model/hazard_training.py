@@ -28,6 +28,9 @@ class HazardTraining:
     learning_rate : float
     weight_decay : float
         Half of it times the sum of squared weights is added to the loss.
+    factor_decay : float
+        The same of the weights that joined risk factors have in the hazard layer: they are few, and
+        mean the same in every exam, so that they bear another shrinkage than the image's.
     auxiliary_weight : float
         Of the mean squared error of the predicted risk factors (in SD), beside a loss of the risk
         in which cancers weigh as much as the rest.
@@ -45,6 +48,7 @@ class HazardTraining:
     steps: int = 400
     learning_rate: float = 0.01
     weight_decay: float = 0.01
+    factor_decay: float = 0.01
     auxiliary_weight: float = 0.1
     patience: int = 10
     seed: int = 0
@@ -135,7 +139,7 @@ def _descend(head, training, train, dev, measure, scale) -> tuple[AdditiveHazard
     counts = as_tensor(train.known * train.weight[:, :1])
     counts /= counts.sum().clamp(min=1e-300)
     optimizer = torch.optim.Adam(head.parameters(), lr=training.learning_rate)
-    matrices = [head.summary.weight, head.hazard.weight]
+    width = head.config.width
     best, best_measure, since, rows = None, -np.inf, 0, []
     for step in range(training.steps + 1):
         logit, predicted = head(*inputs)
@@ -153,10 +157,11 @@ def _descend(head, training, train, dev, measure, scale) -> tuple[AdditiveHazard
                 best, best_measure, since = copy.deepcopy(head.state_dict()), found, 0
             if since >= training.patience:
                 break
-        penalty = sum((matrix**2).sum() for matrix in matrices) / 2
+        of_image, of_factors = head.hazard.weight[:, :width], head.hazard.weight[:, width:]
+        penalty = training.weight_decay * ((head.summary.weight**2).sum() + (of_image**2).sum())
+        penalty = penalty + training.factor_decay * (of_factors**2).sum()
         optimizer.zero_grad()
-        whole = loss + training.auxiliary_weight * misfit + training.weight_decay * penalty
-        whole.backward()
+        (loss + training.auxiliary_weight * misfit + penalty / 2).backward()
         optimizer.step()
     head.load_state_dict(best)
     history = pd.DataFrame(rows, columns=["step", "loss", "auxiliary_loss", "measure"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mammolab.data.outcomes import CANCER, CENSORED
 
@@ -34,8 +36,8 @@ def risk_cohort(
     Returns
     -------
     DataFrame
-        Exams up to the age of 85, with the cohort's columns, time_years and event (0 censored, 1 cancer, 2 death), the patient's
-        record, and cancer_by_horizon (bool).
+        Exams up to the age of 85, with the cohort's columns, time_years and event (0 censored, 1
+        cancer, 2 death), the patient's record, and cancer_by_horizon (bool).
     """
     frame = cohort.merge(
         outcomes[["exam_id", "time_years", "event"]], on="exam_id", validate="one_to_one"
@@ -52,3 +54,21 @@ def risk_cohort(
     )
     too_old = frame["age_years"] > OLDEST_AGE_YEARS
     return frame[~too_soon & ~unfollowed & ~too_old].reset_index(drop=True)
+
+
+def weight_of_record(exams: pd.DataFrame) -> NDArray[np.float64]:
+    """Return what each exam counts for a model that needs no image, shape (n,), mean 1.
+
+    A sampling weight stands for exams whose images were not pulled. Where some exams have none, the
+    table itself holds those that the others stand for, and each counts once; where all have one,
+    the table is the sample.
+
+    Parameters
+    ----------
+    exams : DataFrame
+        Column sampling_weight, NaN without images.
+    """
+    weight = exams["sampling_weight"].to_numpy(float)
+    if np.isnan(weight).any() or not weight.any():
+        return np.ones(len(exams))
+    return weight / weight.mean()

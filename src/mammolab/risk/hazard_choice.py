@@ -32,7 +32,8 @@ def choose_hazard(
     model : HazardRiskModel
         The first of equals.
     tried : DataFrame
-        One row a candidate: n_components, width, weight_decay, seed, steps (where it stopped), dev_auc.
+        One row a candidate: n_components, width, weight_decay, factor_decay, seed, steps (where it
+        stopped), dev_auc.
     """
     models = [
         HazardRiskModel.fit(features, exams, dev_features, dev_exams, one, factors)
@@ -46,6 +47,7 @@ def choose_hazard(
                 "n_components": one.n_components,
                 "width": one.width,
                 "weight_decay": one.training.weight_decay,
+                "factor_decay": one.training.factor_decay,
                 "seed": one.training.seed,
                 "steps": int(best["step"]),
                 "dev_auc": float(best["measure"]),

@@ -18,10 +18,3 @@ MRI_FALSE_POSITIVES = Parameter(
 INTERVAL_GRACE = Parameter(
     0.25, "years", "a woman may come this much sooner than the longer interval asks"
 )
-GUIDELINES = Parameter(
-    {"five_year": 0.0167, "five_year_high": 0.03, "lifetime": 0.20},
-    "probability",
-    "risk from which guidelines ask for more: prevention trials, preventive drugs, MRI",
-    "NSABP P-1 (Fisher 1998); US Preventive Services Task Force 2019; American Cancer Society "
-    "(Saslow 2007)",
-)

@@ -141,6 +141,10 @@ def test_what_is_not_the_data_set(read, lines, tmp_path):
     lines("train.csv", "image,label", "a,1")
     with pytest.raises(InputError, match="is not RSNA.*must hold train.csv"):
         adapt("rsna", tmp_path / "set")
+    lines("train.csv", HEADER, "1,2,3")
+    with pytest.raises(InputError, match="14 columns in its header and another number"):
+        adapt("rsna", tmp_path / "set")
+    assert detect(tmp_path / "set") == []
     with pytest.raises(InputError, match="no data set 'rnsa'.*rsna"):
         adapt("rnsa", tmp_path / "set")
     with pytest.raises(InputError, match="no option of rsna 'x'"):

@@ -172,7 +172,8 @@ class Adapter:
 
     card : what is true of every copy.
     files : what must lie in the root, in words.
-    detect : root -> whether it holds this data set, by files and columns.
+    detect : root -> whether it holds this data set, by files and columns; InputError where a table
+        of that name cannot be read.
     adapt : (root, **options) -> Source, unchecked; an option is text, its name a key of `options`.
     options : what `adapt` takes besides, each with a line of help.
     """

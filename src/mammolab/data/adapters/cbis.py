@@ -19,7 +19,6 @@ from mammolab.data.adapters.base import (
 from mammolab.data.adapters.rules import require
 from mammolab.data.user_columns import check_columns, flag_text, mapped, whole
 from mammolab.data.user_table import RawTable, read_table
-from mammolab.errors import InputError
 
 CARD = Card.read("cbis")
 FILE = re.compile(r"(mass|calc)_case_description_(train|test)_set\.csv$", re.IGNORECASE)
@@ -80,12 +79,9 @@ def tables(root: Path) -> list[Path]:
 
 def detect(root: Path) -> bool:
     """Whether the folder holds a table of case descriptions."""
-    try:
-        return any(
-            set(read_table(path).cells.rename(columns=NAMES)) >= SIGNATURE for path in tables(root)
-        )
-    except InputError:
-        return False
+    return any(
+        set(read_table(path).cells.rename(columns=NAMES)) >= SIGNATURE for path in tables(root)
+    )
 
 
 def adapt(root: Path) -> Source:

@@ -37,7 +37,7 @@ def write_source(source: Source, out: str | Path) -> Path:
     """
     check_source(source)
     out = Path(out)
-    _require_ours(out, {*FILES.values(), *(f"{name}.csv" for name in source.more)})
+    require_ours(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.{os.getpid()}")
     old = out.with_name(f".{out.name}.{os.getpid()}.old")
@@ -71,6 +71,7 @@ def header_of(source: Source) -> dict:
         "licence": card.licence,
         "citation": card.citation,
         "images_root": str(source.images_root.resolve()),
+        "files": [DATASHEET, *FILES.values(), *(f"{name}.csv" for name in source.more)],
     }
 
 
@@ -85,17 +86,30 @@ def _fill(source: Source, folder: Path) -> None:
     (folder / DATASHEET).write_text(datasheet(source), encoding="utf-8")
 
 
-def _require_ours(out: Path, tables: set[str]) -> None:
-    """Stop where the folder holds anything that an earlier call did not write."""
+def require_ours(out: Path) -> None:
+    """Stop where the folder holds anything that an earlier call did not write.
+
+    Raises
+    ------
+    InputError
+    """
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     held = set()
     if out.is_dir():
         held = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()}
-    strange = sorted(held - tables - {HEADER, DATASHEET})
-    if HEADER not in held or DATASHEET not in held or strange:
+    strange = sorted(held - _written(out / HEADER))
+    if not {HEADER, DATASHEET} <= held or strange:
         what = f", such as {strange[0]}" if strange else ""
         raise InputError(
             f"{out} holds something else{what}; give a new or empty folder, or one that an earlier "
             "mammolab adapt wrote and nothing was added to."
         )
+
+
+def _written(header: Path) -> set[str]:
+    """The files that the call which wrote this header wrote beside it."""
+    try:
+        return {HEADER, *json.loads(header.read_text(encoding="utf-8"))["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()

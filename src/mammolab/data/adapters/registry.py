@@ -5,19 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mammolab.data.adapters import cbis, cmmd, csaw, embed, mirai_list, nyu_list, rsna
+from mammolab.data.adapters import (
+    cbis,
+    cmmd,
+    csaw,
+    embed,
+    inbreast,
+    mirai_list,
+    nyu_list,
+    rsna,
+    vindr,
+)
 from mammolab.data.adapters.base import Adapter, Source
 from mammolab.data.adapters.rules import check_source
 from mammolab.errors import InputError, MissingInput, unknown_name
 
-_MODULES = (rsna, cbis, cmmd, embed, csaw, mirai_list, nyu_list)
+_MODULES = (rsna, embed, csaw, vindr, cbis, cmmd, inbreast, mirai_list, nyu_list)
 ADAPTERS: Mapping[str, Adapter] = {one.ADAPTER.card.name: one.ADAPTER for one in _MODULES}
 
 
 def detect(root: str | Path) -> list[str]:
     """Names of the data sets whose files and columns `root` holds."""
-    root = Path(root)
-    return [name for name, one in ADAPTERS.items() if one.detect(root)]
+    return [name for name in ADAPTERS if _is(name, Path(root))]
+
+
+def _is(name: str, root: Path) -> bool:
+    try:
+        return ADAPTERS[name].detect(root)
+    except InputError:  # a table of that name which cannot be read
+        return False
 
 
 def adapt(name: str, root: str | Path, options: Mapping[str, str] | None = None) -> Source:

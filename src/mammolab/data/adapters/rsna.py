@@ -45,12 +45,7 @@ CARD = Card.read("rsna")
 def detect(root: Path) -> bool:
     """Whether the folder holds the table of this data set."""
     path = root / TABLE
-    if not path.is_file():
-        return False
-    try:
-        return set(read_table(path).cells) >= SIGNATURE
-    except InputError:
-        return False
+    return path.is_file() and set(read_table(path).cells) >= SIGNATURE
 
 
 def check_birads(raw: RawTable, birads: pd.Series) -> None:

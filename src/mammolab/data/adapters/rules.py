@@ -40,6 +40,18 @@ def require(frame: pd.DataFrame, holds: pd.Series, keys: Sequence[str], complain
         raise InputError(f"{complaint} for {describe_rows(frame, wrong, ids)}.")
 
 
+def surrogate_threshold(text: str) -> int:
+    """The BI-RADS category from which a surrogate label is positive, as the user gave it.
+
+    Raises
+    ------
+    InputError
+    """
+    if text not in ("3", "4", "5"):
+        raise InputError(f"positive_from is {text!r}; valid: 3, 4, 5.")
+    return int(text)
+
+
 def check_source(source: Source) -> Source:
     """Hold a source against the rules that every adapter's output keeps.
 
