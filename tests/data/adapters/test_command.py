@@ -104,5 +104,7 @@ def test_every_card_is_whole():
     for name, adapter in ADAPTERS.items():
         card = adapter.card
         assert card.name == name and card.mapped and card.traps and "http" in card.citation
-        assert card.prevalence != "natural"  # each of these is a collection, none a population
-        assert {"dates", "follow_up"} <= set(card.lacks)
+        # of these one is a population's with dates; two more tell what became of women
+        assert (card.prevalence == "natural") == (name == "embed")
+        assert ("dates" in card.lacks) == (name != "embed")
+        assert ("follow_up" in card.lacks) == (name not in ("embed", "csaw", "mirai"))

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mammolab.data.adapters import cbis, cmmd, inbreast, rsna, vindr
+from mammolab.data.adapters import (
+    cbis,
+    cmmd,
+    csaw,
+    embed,
+    inbreast,
+    mirai_list,
+    nyu_list,
+    rsna,
+    vindr,
+)
 from mammolab.data.adapters.base import Adapter, Source
 from mammolab.data.adapters.rules import check_source
 from mammolab.errors import InputError, MissingInput, unknown_name
 
-ADAPTERS: Mapping[str, Adapter] = {
-    one.ADAPTER.card.name: one.ADAPTER for one in (rsna, cbis, cmmd, vindr, inbreast)
-}
+_MODULES = (rsna, embed, csaw, vindr, cbis, cmmd, inbreast, mirai_list, nyu_list)
+ADAPTERS: Mapping[str, Adapter] = {one.ADAPTER.card.name: one.ADAPTER for one in _MODULES}
 
 
 def detect(root: str | Path) -> list[str]:
