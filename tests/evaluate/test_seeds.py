@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from mammolab.evaluate.seeds import SeedSpread, mean_over_seeds, seed_spread
+from mammolab.evaluate.seeds import (
+    SeedSpread,
+    mean_over_seeds,
+    seed_spread,
+    spread_of_difference,
+)
 
 
 def study(rng, n_ways: int, n_seeds: int, woman_sd: float, seed_sd: float) -> tuple:
@@ -40,6 +45,34 @@ def test_the_spread_is_pooled_within_ways_of_training():
     assert spread.degrees == 3
     assert spread.variance == pytest.approx((2.0 + 6.0) / 3)
     assert seed_spread([[0.7]]) == SeedSpread(0.0, 0)
+
+
+def test_the_spreads_of_two_ways_add():
+    quiet, loud = SeedSpread(1.0, 4), SeedSpread(3.0, 2)
+    both = spread_of_difference(quiet, loud)
+    assert both.variance == 4.0
+    assert both.degrees == pytest.approx(16 / (1 / 4 + 9 / 2))
+    assert spread_of_difference(loud, loud) == SeedSpread(6.0, 2)
+    assert spread_of_difference(SeedSpread(0.0, 0), loud) == SeedSpread(3.0, 2)
+    assert spread_of_difference(SeedSpread(0.0, 0), SeedSpread(0.0, 0)) == SeedSpread(0.0, 0)
+
+
+def test_a_quiet_way_against_a_loud_one_is_covered():
+    """Doubling the quiet one's spread would cover too little."""
+    rng = np.random.default_rng(6)
+    held, doubled = [], []
+    for _ in range(1000):
+        quiet, loud = rng.normal(0, 0.1, 4), rng.normal(0, 1.0, 4)
+        spreads = seed_spread([quiet]), seed_spread([loud])
+        replicates = np.tile(rng.normal(0, 0.01, 200), (4, 1))
+        for found, spread in (
+            (held, spread_of_difference(*spreads)),
+            (doubled, spread_of_difference(spreads[0], spreads[0])),
+        ):
+            one = mean_over_seeds(quiet - loud, replicates, spread)
+            found.append(one.low <= 0 <= one.high)
+    assert np.mean(held) > 0.93
+    assert np.mean(doubled) < 0.5
 
 
 def test_seeds_that_agree_give_the_normal_interval_of_the_women():

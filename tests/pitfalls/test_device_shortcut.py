@@ -198,6 +198,8 @@ class TestWays:
         assert seeing["trace"] == pytest.approx(0.5, abs=0.12)
         assert seeing["gain"] > 0.05
         assert seeing["gain"] == pytest.approx(seeing["auc"] - plain["auc"])
+        calibrated = table.loc["calibrated", "auc"]
+        assert seeing["over_calibrated"] == pytest.approx(seeing["auc"] - calibrated)
         assert blind["auc"] < seeing["auc"] - 0.03
 
     def test_calibration_takes_the_device_out_of_the_score_alone(

@@ -20,12 +20,12 @@ class SeedSpread:
     ----------
     variance : float
         Of the metric of one training.
-    degrees : int
+    degrees : float
         Degrees of freedom behind it; 0 when no way of training was repeated.
     """
 
     variance: float
-    degrees: int
+    degrees: float
 
 
 def seed_spread(values: Sequence[ArrayLike]) -> SeedSpread:
@@ -43,6 +43,26 @@ def seed_spread(values: Sequence[ArrayLike]) -> SeedSpread:
     degrees = sum(len(one) - 1 for one in groups)
     squares = sum(float(((one - one.mean()) ** 2).sum()) for one in groups)
     return SeedSpread(squares / degrees if degrees else 0.0, degrees)
+
+
+def spread_of_difference(first: SeedSpread, second: SeedSpread) -> SeedSpread:
+    """Spread of the difference between two trainings whose seeds are independent.
+
+    Parameters
+    ----------
+    first, second : SeedSpread
+        Of one training of either way; the same object where both were pooled.
+
+    Returns
+    -------
+    SeedSpread
+        The variances add; degrees of freedom by Satterthwaite where they were estimated apart.
+    """
+    variance = first.variance + second.variance
+    if first is second or variance == 0:
+        return SeedSpread(variance, first.degrees)
+    parts = [one.variance**2 / one.degrees for one in (first, second) if one.variance > 0]
+    return SeedSpread(variance, variance**2 / sum(parts))
 
 
 def mean_over_seeds(

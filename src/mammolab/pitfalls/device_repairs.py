@@ -17,7 +17,12 @@ from mammolab.evaluate.auc_bootstrap import auc_bootstrap, auc_replicates
 from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.resampling import PatientBootstrap
 from mammolab.evaluate.roc import auc
-from mammolab.evaluate.seeds import SeedSpread, mean_over_seeds, seed_spread
+from mammolab.evaluate.seeds import (
+    SeedSpread,
+    mean_over_seeds,
+    seed_spread,
+    spread_of_difference,
+)
 from mammolab.pitfalls._unjudged import judged
 from mammolab.pitfalls.device_shortcut import FrozenFeatures, collect, share_at
 from mammolab.pitfalls.device_ways import WAYS, TrainedWays
@@ -40,7 +45,10 @@ DEVICE_SHORTCUT = Failure(
 
 MEASURES = ("auc", "auc_within", "trace", "probe")
 # The seed moves a game of two more than a single training: each kind has a spread of its own.
-ALIKE = (("plain", "augmented", "calibrated"), ("unconditional", "conditional"))
+# Calibrated scores come from the plain trainings and tell nothing more of their spread.
+ALIKE = (("plain", "augmented"), ("unconditional", "conditional"))
+# Differences of AUC that are told, and the way each is taken from.
+DIFFERENCES = {"gain": "plain", "over_calibrated": "calibrated"}
 
 
 def compare_ways(
@@ -59,7 +67,8 @@ def compare_ways(
     -------
     DataFrame
         One row a way (index): name; dev_auc, by weight, the mean of the seeds, for choosing; and
-        each of `MEASURES`, and gain, with _low and _high, which count the women and the seeds:
+        each of `MEASURES` and `DIFFERENCES`, with _low and _high, which count the women and the
+        seeds:
 
         - auc : of all test women, by weight;
         - auc_within : over pairs of the same device, devices weighted by their cancers;
@@ -68,8 +77,9 @@ def compare_ways(
         - probe : AUC of a fresh logistic model that tells these devices from the representation,
           fitted on healthy dev women and tried on healthy test women. Calibration leaves the
           representation as it is;
-        - gain : auc less that of the collection as it is, replicate by replicate; seeds are taken as
-          independent, which is cautious for calibration, whose trainings are the same.
+        - gain, over_calibrated : auc less that of the collection as it is, and less that of scores
+          calibrated by device, replicate by replicate; seeds are taken as independent, which is
+          cautious between these two, whose trainings are the same.
     """
     of = {split: _of_split(features.exams, split) for split in ("dev", "test")}
     found = {
@@ -83,20 +93,20 @@ def compare_ways(
     }
     table = pd.DataFrame(index=pd.Index(WAYS, name="way")).assign(name=list(WAYS.values()))
     table["dev_auc"] = dev_aucs(features, trained)
-    for seeds in found.values():
-        for seed, plain in zip(seeds, found["plain"], strict=True):
-            seed["gain"] = tuple(ours - theirs for ours, theirs in zip(seed["auc"], plain["auc"]))
-    for measure in (*MEASURES, "gain"):
-        of_one = "auc" if measure == "gain" else measure
-        spread = _spreads({way: [one[of_one][0] for one in found[way]] for way in WAYS})
-        estimates = [
-            _over_seeds([one[measure] for one in found[way]], spread[way], 1 + (measure == "gain"))
-            for way in WAYS
-        ]
-        table[measure] = [one.value for one in estimates]
-        table[f"{measure}_low"] = [one.low for one in estimates]
-        table[f"{measure}_high"] = [one.high for one in estimates]
-    table.loc["plain", ["gain", "gain_low", "gain_high"]] = 0.0, np.nan, np.nan
+    for measure in MEASURES:
+        spread = _spreads({way: [one[measure][0] for one in found[way]] for way in WAYS})
+        for way in WAYS:
+            estimate = _over_seeds([one[measure] for one in found[way]], spread[way])
+            _put(table, way, measure, estimate)
+    spread = _spreads({way: [one["auc"][0] for one in found[way]] for way in WAYS})
+    for name, other in DIFFERENCES.items():
+        for way in WAYS:
+            pairs = zip(found[way], found[other], strict=True)
+            seeds = [
+                (a[0] - b[0], a[1] - b[1]) for a, b in ((x["auc"], y["auc"]) for x, y in pairs)
+            ]
+            estimate = _over_seeds(seeds, spread_of_difference(spread[way], spread[other]))
+            _put(table, way, name, Estimate(0.0, np.nan, np.nan) if way == other else estimate)
     return table
 
 
@@ -156,7 +166,6 @@ def device_shortcut(
         _over_seeds(
             [_auc_of_all(women, one[women.rows], bootstrap) for one in trained.scores[way]],
             spread[way],
-            n_trainings=1,
         )
         for way in ("plain", best_repair(dev_aucs(features, trained)))
     )
@@ -261,13 +270,18 @@ def _auc(
 
 def _spreads(values: dict[str, list[float]]) -> dict[str, SeedSpread]:
     """Spread between the seeds, by way, pooled over the ways that are `ALIKE`."""
-    return {way: seed_spread([values[one] for one in alike]) for alike in ALIKE for way in alike}
+    pools = [(alike, seed_spread([values[one] for one in alike])) for alike in ALIKE]
+    spreads = {way: pool for alike, pool in pools for way in alike}
+    return spreads | {"calibrated": spreads["plain"]}
 
 
-def _over_seeds(
-    seeds: list[tuple[float, NDArray[np.float64]]], spread: SeedSpread, n_trainings: int
-) -> Estimate:
+def _over_seeds(seeds: list[tuple[float, NDArray[np.float64]]], spread: SeedSpread) -> Estimate:
     values, replicates = [one[0] for one in seeds], np.array([one[1] for one in seeds])
     if np.isfinite(replicates).all(axis=0).sum() < 2:
         return NOT_KNOWN
-    return mean_over_seeds(values, replicates, spread, n_trainings)
+    return mean_over_seeds(values, replicates, spread)
+
+
+def _put(table: pd.DataFrame, way: str, measure: str, estimate: Estimate) -> None:
+    for end, value in (("", estimate.value), ("_low", estimate.low), ("_high", estimate.high)):
+        table.loc[way, f"{measure}{end}"] = value

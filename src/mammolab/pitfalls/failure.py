@@ -83,7 +83,8 @@ class Outcome:
 
     @property
     def damage(self) -> float:
-        """Reported minus true; above 0, one has promised too much."""
+        """Reported minus true. Which sign flatters depends on the metric: of a share that ought to
+        be low, such as healthy women recalled, the one below 0."""
         return self.reported.value - self.true.value
 
 

@@ -42,7 +42,8 @@ def calibration(
 ) -> GuardVerdict:
     """Ask whether as many cancers come as the probabilities promise.
 
-    A network trained on balanced batches promises eighty times too many.
+    A network trained on balanced batches promises dozens of times too many, in proportion to how
+    rare cancer is.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def patient_overlap(patient_ids: ArrayLike, split: ArrayLike) -> GuardVerdict:
     References
     ----------
     Yagis et al. 2021, doi:10.1038/s41598-021-01681-w (slices of a patient on both sides: accuracy
-    29 to 55 points too high, 96% on random labels); Kapoor and Narayanan 2023,
+    29 to 55% too high, 96% on random labels); Kapoor and Narayanan 2023,
     doi:10.1016/j.patter.2023.100804.
     """
     with told():

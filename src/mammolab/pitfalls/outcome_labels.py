@@ -37,8 +37,8 @@ SHORT_FOLLOW_UP = Failure(
     guard="follow_up",
     repair="Wait for a year or two; until then, weigh late cancers by the chance of being seen.",
     cost="The wait; before it, few exams tell of the late cancers and the interval is wide.",
-    source="Freeman 2021 (doi:10.1136/bmj.n1872): where cancers within 12 months of the screen were "
-    "counted, 34 of 36 systems fell below one radiologist.",
+    source="Freeman 2021, doi:10.1136/bmj.n1872, a review that counts cancers within 12 months of the "
+    "screen; it gives no size for this mistake alone.",
 )
 
 
