@@ -9,6 +9,7 @@ import pandas as pd
 from mammolab.errors import InputError, unknown_name
 
 LABEL = "cancer_within_1y"
+DENSE = ("c", "d")
 
 
 @dataclass(frozen=True)

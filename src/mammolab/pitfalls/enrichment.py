@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 
@@ -11,14 +9,12 @@ from mammolab.errors import InputError
 from mammolab.evaluate.auc_bootstrap import auc_bootstrap
 from mammolab.evaluate.resampling import PatientBootstrap, share_estimate
 from mammolab.pitfalls import guards_prevalence
-from mammolab.pitfalls.collection import LABEL
-from mammolab.pitfalls.failure import Failure, Outcome, check_dose
+from mammolab.pitfalls.collection import DENSE, LABEL
+from mammolab.pitfalls.failure import Failure, Outcome, Streams, check_dose
 from mammolab.pitfalls.guards_exclusion import EXCLUSION_GAP, exclusions
 from mammolab.pitfalls.verdict import GuardVerdict
 
-Streams = Callable[[str], np.random.Generator]
 HALF = 0.5
-DENSE = ("c", "d")
 NEGATIVE_BIRADS = 1  # the reader saw nothing at all, not even something benign
 
 ENRICHED_TEST_SET = Failure(

@@ -13,8 +13,9 @@ from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.resampling import PatientBootstrap, share_estimate
 from mammolab.evaluate.subgroups import UNKNOWN
 from mammolab.pitfalls import guards_exclusion
+from mammolab.pitfalls.collection import LABEL
 from mammolab.pitfalls.failure import NOT_KNOWN, Failure, Outcome, check_dose
-from mammolab.pitfalls.inconvenient import LABEL, REASONS, Inconvenient
+from mammolab.pitfalls.inconvenient import REASONS, Inconvenient
 from mammolab.pitfalls.verdict import GuardVerdict
 
 MINIMUM_CANCERS = 10  # fewer tell nothing of a group (as in evaluate.subgroups)

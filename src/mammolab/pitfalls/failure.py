@@ -20,6 +20,8 @@ from mammolab.pitfalls.verdict import GuardVerdict
 
 DOSES = (0.0, 0.25, 0.5, 0.75, 1.0)
 NOT_KNOWN = Estimate(np.nan, np.nan, np.nan)
+# Purpose -> random generator, the same for a purpose at every dose, such as `chapter.rng`.
+Streams = Callable[[str], np.random.Generator]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mammolab.errors import InputError
+from mammolab.pitfalls.collection import DENSE, LABEL
 
-LABEL = "cancer_within_1y"
-DENSE = ("c", "d")
 REASONS = {
     "implant": "implants",
     "dense": "dense breasts",

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from mammolab.explain.shortcut import marker_corner, plant_marker
 from mammolab.model.network import ResNet18
 from mammolab.pitfalls.collection import SamplingRule
-from mammolab.pitfalls.failure import Failure, Outcome, check_dose
+from mammolab.pitfalls.failure import Failure, Outcome, Streams, check_dose
 from mammolab.pitfalls.guards_image import border_probe
 from mammolab.pitfalls.inconvenient import BREAST_GREY
-from mammolab.pitfalls.small_study import SmallStudy, Streams, auc_of, score_test_exams, train_on
+from mammolab.pitfalls.small_study import SmallStudy, auc_of, score_test_exams, train_on
 from mammolab.pitfalls.sources import collect_from_sources
 
 MARKER_SHORTCUT = Failure(

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from mammolab.errors import InputError
 from mammolab.pitfalls.collection import LABEL, SamplingRule, reached
-from mammolab.pitfalls.failure import Failure, Outcome, check_dose
-from mammolab.pitfalls.small_study import SmallStudy, Streams, score_test_exams, train_on
+from mammolab.pitfalls.failure import Failure, Outcome, Streams, check_dose
+from mammolab.pitfalls.small_study import SmallStudy, score_test_exams, train_on
 from mammolab.pitfalls.sources import judged
 
 ON_THE_WOMAN = ("age_band", "density")

@@ -14,9 +14,8 @@ from mammolab.evaluate.censoring import status_by_horizons
 from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.resampling import PatientBootstrap, share_estimate
 from mammolab.pitfalls import guards_follow_up, guards_label
+from mammolab.pitfalls.collection import LABEL
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
-
-LABEL = "cancer_within_1y"
 
 VERIFICATION_BIAS = Failure(
     name="verification_bias",

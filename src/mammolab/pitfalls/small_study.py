@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,6 @@ from mammolab.model.score import exam_scores, score_images
 from mammolab.pitfalls.collection import LABEL
 from mammolab.pitfalls.small_network import thumbnails, train_small
 
-Streams = Callable[[str], np.random.Generator]
 JOINTLY = {1: ["image_id"], 2: ["exam_id", "laterality"], 4: ["exam_id"]}
 # In 150 steps networks from random weights, of width 8, came to an AUC of .56 on development exams,
 # and those from the shipped ones to .61 (means of three); both find the device.

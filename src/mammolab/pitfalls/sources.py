@@ -7,12 +7,11 @@ import pandas as pd
 
 from mammolab.errors import InputError
 from mammolab.pitfalls.collection import LABEL, SamplingRule, reached
-from mammolab.pitfalls.failure import Failure, Outcome, check_dose
+from mammolab.pitfalls.failure import Failure, Outcome, Streams, check_dose
 from mammolab.pitfalls.guards_metadata import METADATA, metadata_auc
 from mammolab.pitfalls.small_study import (
     JOINTLY,
     SmallStudy,
-    Streams,
     auc_of,
     joint_scores,
     score_test_exams,
