@@ -19,6 +19,7 @@ from mammolab.report import (
     plots_exclusion,
     plots_explain,
     plots_flow,
+    plots_guards,
     plots_model,
     plots_outcome,
     plots_pathways,
@@ -599,6 +600,12 @@ def failures() -> pd.DataFrame:
     return frame
 
 
+def guarded() -> pd.DataFrame:
+    rows = [("overlap", "share of women", dose, rate, max(rate - 0.1, 0), min(rate + 0.1, 1))
+            for dose, rate in ((0.0, 0.02), (0.01, 0.4), (0.05, 1.0))]  # fmt: skip
+    return pd.DataFrame(rows, columns=["guard", "dirt", "dose", "rate", "low", "high"])
+
+
 def needed() -> pd.DataFrame:
     rows = [(auc, looks, 134 * looks**0.2, 16) for looks in (1, 40) for auc in (0.7, 0.75, 0.8)]
     return pd.DataFrame(rows, columns=["auc_group", "n_looks", "n_cancers", "n_cancers_here"])
@@ -789,6 +796,8 @@ def figures(store_path: Path) -> dict[str, tuple]:
              {"measures": {"auc": "AUC"}, "xlabel": "AUC"})]),
         "13_pitfalls_analysis_scoreboard": (figure_size("double", 0.5), 1, [
             (plots_pitfalls.scoreboard, failures(), {})]),
+        "13_pitfalls_analysis_guards": (figure_size("double", 0.5), 1, [
+            (plots_guards.guard_power, guarded(), {})]),
         "13_pitfalls_analysis_cancers_to_know": (figure_size("single", 0.7), 1, [
             (plots_pitfalls_analysis.cancers_to_know, needed(), {"auc_rest": 0.85})]),
         "13_pitfalls_analysis_replicates": (figure_size("single", 0.7), 1, [

@@ -47,7 +47,7 @@ def test_the_paper_is_the_same_bytes_twice(fabricate, run):
 def test_every_caption_of_a_synthetic_run_says_so(fabricate, run):
     build(fabricate, run)
     captions = captions_of(run)
-    assert len(captions) == 52  # forty-six figures, six tables
+    assert len(captions) == 53  # forty-seven figures, six tables
     assert all("ynthetic" in json.dumps(caption) for caption in captions)
 
 
@@ -60,7 +60,7 @@ def test_a_real_run_needs_no_world_and_is_not_called_synthetic(fabricate, run):
     detection.write_text(json.dumps(numbers))
     build(fabricate, run, synthetic=False)
     captions = captions_of(run)
-    assert len(captions) == 50
+    assert len(captions) == 51
     assert "ynthetic" not in json.dumps(captions)
 
 
@@ -91,7 +91,7 @@ def test_a_missing_figure_stops_the_build(fabricate, run):
 def test_a_run_with_one_device_has_no_figure_of_repairs_and_says_so(fabricate, run):
     (run.figures / "12_pitfalls_models_repairs.svg").unlink()
     build(fabricate, run)
-    assert len(captions_of(run)) == 51
+    assert len(captions_of(run)) == 52
 
 
 def test_a_missing_published_figure_stops_the_build(fabricate, run, tmp_path):

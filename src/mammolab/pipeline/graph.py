@@ -252,7 +252,8 @@ STAGES: dict[str, Stage] = {
             "pitfalls_models",
         ),
         outputs=("pitfalls_analysis", "failures", "results_13_pitfalls_analysis"),
-        figures=("cancers_to_know", "replicates", "doses", "scoreboard"),
+        figures=("cancers_to_know", "replicates", "doses", "guards", "scoreboard"),
+        sources=("benchmarks/guards.csv",),
     ),
     MANUSCRIPT: Stage(
         "Is anything missing, and what does the paper look like?",
