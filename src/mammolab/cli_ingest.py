@@ -16,7 +16,8 @@ def ingest(
     spacing_mm: Annotated[
         float | None,
         typer.Option(
-            "--spacing-mm", help="Pixel spacing of every image; else each is made to fit."
+            "--spacing-mm",
+            help="Pixel spacing of every image; else each is made to fit, none enlarged.",
         ),
     ] = None,
     min_views: Annotated[

@@ -237,6 +237,18 @@ def test_adding_images_appends_rows(folder, tmp_path, write_mammogram):
     assert after["complete"].tolist() == [True] * 4 + [False] * 3
 
 
+def test_another_folder_does_not_take_over_an_output(folder, tmp_path, write_mammogram):
+    write_exam(folder, write_mammogram, "E1", VIEWS)
+    ingest_command.ingest(request(folder, tmp_path), silent)
+    before = (tmp_path / "out" / "images.csv").read_bytes()
+    other = tmp_path / "other"
+    other.mkdir()
+    write_exam(other, write_mammogram, "E9", VIEWS)
+    with pytest.raises(InputError, match="none of which is in .*other"):
+        ingest_command.ingest(request(other, tmp_path), silent)
+    assert (tmp_path / "out" / "images.csv").read_bytes() == before
+
+
 def test_another_setting_makes_another_array(folder, tmp_path, write_mammogram):
     write_exam(folder, write_mammogram, "E1", VIEWS)
     out = tmp_path / "out"

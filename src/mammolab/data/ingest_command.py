@@ -84,6 +84,7 @@ def ingest(request: IngestRequest, tell: Callable[[str], None]) -> tuple[int, in
             tell,
         )
         index = choose(facts, store.faults, request.min_views)
+        _require_same_files(request, index)
         # A view whose image does not convert is taken from its next best file, and so on.
         while store.add(index, request.folder, given, request.rules, request.workers, tell):
             index = choose(facts, store.faults, request.min_views)
@@ -92,7 +93,9 @@ def ingest(request: IngestRequest, tell: Callable[[str], None]) -> tuple[int, in
         settings = {
             "folder": str(request.folder),
             "size": f"{request.rows} x {request.columns} pixels, preprocessing {store.hash}",
-            "spacing": f"{request.spacing_mm} mm" if request.spacing_mm else "each image fitted",
+            "spacing": f"{request.spacing_mm} mm"
+            if request.spacing_mm
+            else "each fitted, none enlarged",
             "exams": f"at least {request.min_views} of {N_VIEWS} views",
             "film": "taken" if request.rules.film else "left out",
             "tomosynthesis": request.rules.tomosynthesis,
@@ -128,6 +131,19 @@ def _require(request: IngestRequest) -> None:
     if out.is_dir() and any(out.iterdir()) and not (out / WORK).is_dir():
         raise InputError(
             f"{request.out} is neither empty nor an earlier output of mammolab ingest."
+        )
+
+
+def _require_same_files(request: IngestRequest, index: pd.DataFrame) -> None:
+    """Refuse a folder that shares no file with the one the output was made from."""
+    earlier = request.out / "index.csv"
+    if not earlier.is_file():
+        return
+    known = pd.read_csv(earlier, usecols=["path"], dtype=str)["path"]
+    if len(known) and not known.isin(index["path"]).any():
+        raise InputError(
+            f"--out {request.out} accounts for {len(known)} files, none of which is in "
+            f"{request.folder}: name another --out for another folder."
         )
 
 
