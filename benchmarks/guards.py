@@ -1,7 +1,8 @@
 """How often does each guard of the audit speak up where nothing is wrong, and where something is?
 
 Run: python benchmarks/guards.py [--worlds 200] [--dirty 40] [--only NAME ...] [--write]
-     (--write refreshes the rows of these guards in benchmarks/guards.csv)
+     (--write refreshes the rows of these guards in benchmarks/guards.csv; `metadata_auc`, the guard
+     asked most often by the audit, was given --worlds 400)
 
 A world is a draw of women, without replacement, from one synthetic programme of 40,000, on tables,
 with scores simulated on top: binormal given the outcome, with a share that belongs to the woman and
@@ -10,9 +11,10 @@ five where the cancers of 8,000 are kept with a sample of the rest, which has sa
 pictures come from one pool of rendered views: the intervals take worlds as independent. At dose 0
 nothing is done to the world; the other doses make one mistake each. A world that a guard declines to
 judge (too few cancers) is not counted. The guards on an analysis see studies simulated as in chapter
-13 instead (guards_simulated.py). `disclosed_selection` looks at numbers that are told: its rates are
-none or all by construction. `cancers_needed` has no row: it says what a set cannot show, and accuses
-nobody. About eight minutes of one core.
+13 instead (guards_simulated.py). `constructed` is 1 where chance has no say, so that the rate is none
+or all by construction and its interval says nothing: guards that count what is told or planted and
+allow none, and clean studies that report the very number the guard computes. `cancers_needed` has no
+row: it says what a set cannot show, and accuses nobody. About eight minutes of one core.
 """
 
 import argparse
@@ -34,6 +36,10 @@ from mammolab.pitfalls.verdict import GuardVerdict
 
 HERE = Path(__file__).resolve().parent
 SIMULATED_KIND = "simulated"
+# None or all by construction: at every dose, or where nothing is wrong.
+CONSTRUCTED = ("patient_overlap", "disclosed_selection")
+CONSTRUCTED_CLEAN = ("censoring_weights", "replicate_error")
+COLUMNS = ["guard", "dirt", "dose", "n_worlds", "n_fired", "rate", "low", "high", "constructed"]
 
 
 @dataclass(frozen=True)
@@ -246,11 +252,24 @@ def measure(base: Base | None, studies: list[Study], n_clean: int, n_dirty: int)
             took = time.perf_counter() - start
             print(f"{study.guard} {dose:g}: {sum(fired)}/{len(fired)}, {took:.0f} s", flush=True)
             rate = proportion_estimate(sum(fired), len(fired))
-            rows.append(
-                (study.guard, study.dirt, dose, len(fired), sum(fired), rate.value, *rate.ci)
-            )
-    columns = ["guard", "dirt", "dose", "n_worlds", "n_fired", "rate", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+            counts = (len(fired), sum(fired), rate.value, *rate.ci)
+            rows.append((study.guard, study.dirt, dose, *counts, constructed(study.guard, dose)))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def constructed(guard: str, dose: float) -> int:
+    """1 where chance has no say in whether the guard fires."""
+    return int(guard in CONSTRUCTED or (guard in CONSTRUCTED_CLEAN and not dose))
+
+
+def keep(table: pd.DataFrame, path: Path) -> None:
+    """Write the rows, in the order of `STUDIES`; those of guards that were not measured now stay."""
+    if path.exists():
+        before = pd.read_csv(path)
+        table = pd.concat([before[~before["guard"].isin(table["guard"])], table])
+    order = {study.guard: place for place, study in enumerate(STUDIES)}
+    table = table.sort_values("guard", key=lambda guard: guard.map(order), kind="stable")
+    table.round(4).to_csv(path, index=False)
 
 
 def main() -> None:
@@ -270,11 +289,7 @@ def main() -> None:
     table = measure(base, studies, arguments.worlds, arguments.dirty)
     print(table.round(3).to_string(index=False))
     if arguments.write:
-        path = HERE / "guards.csv"
-        if path.exists():  # the rows of guards that were not measured now stay
-            before = pd.read_csv(path)
-            table = pd.concat([before[~before["guard"].isin(table["guard"])], table])
-        table.round(4).to_csv(path, index=False)
+        keep(table, HERE / "guards.csv")
 
 
 if __name__ == "__main__":

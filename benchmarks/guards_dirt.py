@@ -60,23 +60,18 @@ def metadata_auc(world: World, dose: float, rng: np.random.Generator) -> GuardVe
     others = np.setdiff1d(rng.permutation(np.flatnonzero(~world.label)), from_there)
     others = rng.permutation(others)[: n_wanted - len(from_there)]
     rows = np.concatenate([np.flatnonzero(world.label), from_there, others])
-    frame, seed = world.frame.iloc[rows], int(rng.integers(2**63))
-
-    def judge(n_permutations: int) -> GuardVerdict:
-        generator = np.random.default_rng(seed)
-        columns, ids = guards_metadata.METADATA, frame["patient_id"]
-        return guards_metadata.metadata_auc(
-            frame, LABEL, columns, ids, generator, n_permutations=n_permutations
-        )
-
-    quick = judge(1)  # an AUC within the tolerance cannot fire, whatever chance gives
-    return quick if quick.statistic <= guards_metadata.METADATA_TOLERANCE else judge(100)
+    frame = world.frame.iloc[rows]
+    return guards_metadata.metadata_auc(
+        frame, LABEL, guards_metadata.METADATA, frame["patient_id"], rng
+    )
 
 
 def prevalence(world: World, dose: float, rng: np.random.Generator) -> GuardVerdict:
     """A share of the exams without cancer left out."""
     kept = ~share_of(~world.label, dose, rng)
-    return guards_prevalence.prevalence(world.label[kept], world.prevalence)
+    return guards_prevalence.prevalence(
+        world.label[kept], world.prevalence, patient_ids=world.ids[kept]
+    )
 
 
 def prevalence_by_source(world: World, dose: float, rng: np.random.Generator) -> GuardVerdict:
@@ -120,7 +115,10 @@ def label_timing(world: World, dose: float, rng: np.random.Generator) -> GuardVe
     """A share of the exams one to five years before a cancer called cancer."""
     later = world.frame["diagnosis_date"].notna().to_numpy() & ~world.label
     label = world.label | share_of(later, dose, rng)
-    return guards_label.label_timing(world.frame["exam_date"], world.frame["diagnosis_date"], label)
+    frame, ids = world.frame, world.ids
+    return guards_label.label_timing(
+        frame["exam_date"], frame["diagnosis_date"], label, patient_ids=ids
+    )
 
 
 def label_source(world: World, dose: float, rng: np.random.Generator) -> GuardVerdict:
@@ -135,7 +133,7 @@ def follow_up(world: World, dose: float, rng: np.random.Generator) -> GuardVerdi
     """A share of the exams without cancer followed for half a year."""
     days = world.frame["follow_up_days"].to_numpy(float).copy()
     days[share_of(~world.label, dose, rng)] = 180.0
-    return guards_follow_up.follow_up(world.label, days)
+    return guards_follow_up.follow_up(world.label, days, patient_ids=world.ids)
 
 
 def early_cancers(world: World, dose: float, rng: np.random.Generator) -> GuardVerdict:
@@ -143,7 +141,9 @@ def early_cancers(world: World, dose: float, rng: np.random.Generator) -> GuardV
     frame = world.frame
     early = ((frame["event"] == 1) & (frame["time_years"] < 1)).to_numpy()
     kept = ~early | share_of(early, dose, rng)
-    return guards_follow_up.early_cancers(frame["time_years"][kept], frame["event"][kept])
+    return guards_follow_up.early_cancers(
+        frame["time_years"][kept], frame["event"][kept], patient_ids=world.ids[kept]
+    )
 
 
 def exclusions(world: World, dose: float, rng: np.random.Generator) -> GuardVerdict:

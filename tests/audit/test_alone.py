@@ -81,6 +81,28 @@ def test_missing_is_found_and_chance_is_not():
     assert sum(one.fired for one in clean) <= 8
 
 
+def test_missing_counts_what_the_weights_leave_of_the_patients():
+    """Of 60 clean tables more than 8 would come once in 1,000 times."""
+
+    def judge(seed, positives=0.5):
+        """One patient in 20 stands for 50, as where negatives were sampled."""
+        rng = np.random.default_rng(seed)
+        frame = filled(seed, positives, 0.5)
+        weight = np.where(rng.random(len(frame)) < 0.05, 50.0, 1.0)
+        return missing_by_label(frame.assign(weight=weight), "cancer", ["birth"], limit=0)
+
+    assert sum(judge(seed).fired for seed in range(60)) <= 8
+    assert all(judge(seed, positives=1.0).fired for seed in range(10))
+
+
+def test_missing_counts_the_patients_of_unequal_rows():
+    few = filled(1, 0.62, 0.5)
+    rows = np.repeat(np.arange(len(few)), 3)
+    assert missing_by_label(few.iloc[rows], "cancer", ["birth"]) == missing_by_label(
+        few, "cancer", ["birth"]
+    )
+
+
 def test_a_difference_within_the_limit_is_borne():
     verdict = missing_by_label(filled(2, 0.86, 0.80, n=20_000), "cancer", ["birth"])
     assert not verdict.fired and verdict.statistic == pytest.approx(0.06, abs=0.02)

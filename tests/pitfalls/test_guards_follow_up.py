@@ -51,6 +51,26 @@ class TestFollowUp:
         with pytest.raises(InputError, match="one number a row"):
             follow_up(flags(5, 1), np.ones(3))
 
+    def test_rows_of_a_patient_count_as_one(self):
+        """At most 1 in 20 may fire; of 60, more than 7 would come once in 100 times."""
+
+        def verdict(seed, known):
+            rng = np.random.default_rng(seed)
+            patient = np.repeat(np.arange(100), 10)
+            days = np.where(rng.random(100) < 0.05, 100.0, 400.0)[patient]
+            return follow_up(flags(1000, 0), days, patient_ids=patient if known else None)
+
+        assert sum(verdict(seed, True).fired for seed in range(60)) <= 7
+        assert sum(verdict(seed, False).fired for seed in range(60)) > 7
+        patient = np.repeat(np.arange(100), 10)
+        assert follow_up(flags(1000, 0), 400.0 - 300 * (patient < 20), patient_ids=patient).fired
+
+    @pytest.mark.parametrize("n_lacking", [0, 8, 9, 10, 30])
+    def test_one_row_a_patient_changes_nothing(self, n_lacking):
+        days, weight = 400.0 - 300 * flags(100, n_lacking), 1 + np.arange(100) % 2
+        given = (flags(100, 0), days, 365, weight)
+        assert follow_up(*given, patient_ids=np.arange(100)) == follow_up(*given)
+
 
 class TestEarlyCancers:
     def test_by_hand(self):
@@ -88,6 +108,25 @@ class TestEarlyCancers:
             early_cancers([-1.0, 2.0], [0, 1])
         with pytest.raises(InputError, match="first_years"):
             early_cancers([1.0, 2.0], [0, 1], first_years=0)
+
+    def test_rows_of_a_patient_count_as_one(self):
+        def verdict(seed, known):
+            rng = np.random.default_rng(seed)
+            patient = np.repeat(np.arange(100), 10)
+            time = np.where(rng.random(100) < 0.05, 0.5, 3.0)[patient]
+            return early_cancers(time, flags(1000, 1000), patient_ids=patient if known else None)
+
+        assert sum(verdict(seed, True).fired for seed in range(60)) <= 7
+        assert sum(verdict(seed, False).fired for seed in range(60)) > 7
+        patient = np.repeat(np.arange(100), 10)
+        time = np.where(patient < 20, 0.5, 3.0)
+        assert early_cancers(time, flags(1000, 1000), patient_ids=patient).fired
+
+    @pytest.mark.parametrize("n_early", [0, 8, 9, 10, 30])
+    def test_one_row_a_patient_changes_nothing(self, n_early):
+        time, weight = np.where(flags(100, n_early), 0.5, 3.0), 1 + np.arange(100) % 2
+        given = (time, flags(100, 100), 1.0, weight)
+        assert early_cancers(*given, patient_ids=np.arange(100)) == early_cancers(*given)
 
 
 class TestInformativeCensoring:

@@ -71,6 +71,28 @@ class TestLabelTiming:
         with pytest.raises(InputError, match="above 0"):
             label_timing(self.exam, none, [1] * 5, horizon_days=0)
 
+    def test_rows_of_a_patient_count_as_one(self):
+        """At most 1 in 20 may fire; of 60, more than 7 would come once in 100 times."""
+        patient = np.repeat(np.arange(300), 8)
+        exam = pd.Series(pd.to_datetime(["2012-01-01"] * 2400))
+
+        def verdict(wrong, known):
+            diagnosis = exam + pd.to_timedelta(np.where(wrong[patient], 800, 30), unit="D")
+            ids = patient if known else None
+            return label_timing(exam, diagnosis, flags(2400, 2400), patient_ids=ids)
+
+        wrong = [np.random.default_rng(seed).random(300) < 0.01 for seed in range(60)]
+        assert sum(verdict(one, True).fired for one in wrong) <= 7
+        assert sum(verdict(one, False).fired for one in wrong) > 7
+        assert verdict(flags(300, 12), True).fired
+
+    @pytest.mark.parametrize("n_wrong", [0, 3, 4, 5, 20])
+    def test_one_row_a_patient_changes_nothing(self, n_wrong):
+        exam = pd.Series(pd.to_datetime(["2012-01-01"] * 200))
+        diagnosis = exam + pd.to_timedelta(np.where(flags(200, n_wrong), 800, 30), unit="D")
+        given = (exam, diagnosis, flags(200, 200))
+        assert label_timing(*given, patient_ids=np.arange(200)) == label_timing(*given)
+
 
 class TestLabelSource:
     def test_fires_where_the_reader_never_misses(self):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from mammolab.errors import InputError
+from mammolab.pitfalls._permutation import rows_of_others
 from mammolab.pitfalls.collection import SamplingRule
 from mammolab.pitfalls.guards_metadata import METADATA, metadata_auc
 from mammolab.pitfalls.sources import collect_from_sources
@@ -32,6 +33,40 @@ def judge(frame, seed=0, **options):
         np.random.default_rng(seed),
         **{"n_permutations": 20} | options,
     )
+
+
+def clustered(seed: int, n_patients: int, n_rows: int) -> pd.DataFrame:
+    """Patients whose rows share a site and a label that have nothing to do with each other."""
+    rng = np.random.default_rng(seed)
+    rows = np.repeat(np.arange(n_patients), n_rows)
+    site = rng.choice(list("ABCDEFGH"), n_patients)[rows]
+    label = (rng.random(n_patients) < 0.2)[rows]
+    return pd.DataFrame({"patient_id": [f"P{k:04d}" for k in rows], "site": site, "y": label})
+
+
+def judge_site(frame, seed=0, **options):
+    rng = np.random.default_rng(seed)
+    options = {"n_permutations": 30} | options
+    return metadata_auc(frame, "y", ("site",), frame["patient_id"], rng, **options)
+
+
+class TestRowsOfOthers:
+    def test_one_row_each_is_a_permutation(self):
+        for rows in rows_of_others(np.arange(50), 5, np.random.default_rng(0)):
+            assert sorted(rows) == list(range(50))
+
+    def test_a_patient_s_rows_come_from_one_patient_and_differ_while_they_last(self):
+        patient = np.array([0, 1, 2, 2, 1, 1, 3, 3, 3, 3])
+        taken = set()
+        for rows in rows_of_others(patient, 200, np.random.default_rng(0)):
+            given = [rows[patient == k] for k in range(4)]
+            assert all(len(set(patient[one])) == 1 for one in given)
+            assert sorted(patient[one][0] for one in given) == [0, 1, 2, 3]
+            for one in given:
+                available = (patient == patient[one][0]).sum()
+                assert len(set(one)) == min(len(one), available)
+            taken.add(tuple(rows))
+        assert len(taken) > 50
 
 
 class TestMetadataAuc:
@@ -77,7 +112,32 @@ class TestMetadataAuc:
 
     def test_few_exams_need_more_than_the_tolerance(self):
         small = exams(9, n=40)
-        assert judge(small).limit > 0.6
+        assert judge(small, tolerance=0.0).limit > 0.6
+
+    def test_chance_is_asked_only_above_the_tolerance(self):
+        verdict = judge(exams(1), n_permutations=0)
+        assert verdict.limit == 0.6
+        assert not verdict.fired
+
+    def test_quiet_where_a_patient_s_rows_share_site_and_label(self):
+        """At most 1 in 20 may fire; of 40, more than 5 would come once in 70 times."""
+        verdicts = [judge_site(clustered(seed, 60, 6), seed) for seed in range(40)]
+        assert sum(verdict.fired for verdict in verdicts) <= 5
+        assert sum(verdict.statistic > 0.6 for verdict in verdicts) > 5  # chance was asked
+
+    @pytest.mark.parametrize("n_rows_with_cancer", [1, 6])
+    def test_fires_where_cancers_of_one_site_have_more_rows_than_others(self, n_rows_with_cancer):
+        cancer = np.arange(120) < 30
+        rows = np.repeat(np.arange(120), np.where(cancer, n_rows_with_cancer, 3))
+        site = np.where(cancer, "A", "B")[rows]
+        frame = pd.DataFrame({"patient_id": rows.astype(str), "site": site, "y": cancer[rows]})
+        assert judge_site(frame).fired
+
+    def test_fires_where_cancers_come_last_in_every_patient(self):
+        rows, year = np.divmod(np.arange(400), 4)
+        cancer = (year == 3) & (rows < 60)
+        frame = pd.DataFrame({"patient_id": rows.astype(str), "site": year, "y": cancer})
+        assert judge_site(frame).fired
 
     def test_refusals(self):
         frame = exams(10)

@@ -44,6 +44,24 @@ class TestPrevalence:
         with pytest.raises(InputError, match="between 0 and 1"):
             prevalence([0, 1], share, ratio=ratio)
 
+    def test_rows_of_a_patient_count_as_one(self):
+        """At most 1 in 20 may fire; of 60, more than 7 would come once in 100 times."""
+        patient = np.repeat(np.arange(60), 20)
+
+        def verdict(seed, truth, known):
+            label = (generator(seed).random(60) < truth)[patient]
+            return prevalence(label, 0.1, ratio=1.2, patient_ids=patient if known else None)
+
+        assert sum(verdict(seed, 0.1, True).fired for seed in range(60)) <= 7
+        assert sum(verdict(seed, 0.1, False).fired for seed in range(60)) > 7
+        assert all(verdict(seed, 0.5, True).fired for seed in range(20))
+
+    @pytest.mark.parametrize("n_cancers", [0, 3, 11, 13, 60])
+    def test_one_row_a_patient_changes_nothing(self, n_cancers):
+        given = (np.arange(400) < n_cancers, 0.006, 1 + np.arange(400) % 2)
+        alone = prevalence(*given)
+        assert prevalence(*given, patient_ids=np.arange(400)) == alone
+
 
 class TestPrevalenceBySource:
     def judge(self, table, seed=0, **options):

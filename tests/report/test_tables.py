@@ -241,19 +241,31 @@ def test_a_faulty_published_table_is_refused(tmp_path, change, message):
 def test_guards_stand_with_their_false_alarms_and_their_power_by_dose(tmp_path):
     path = tmp_path / "guards.csv"
     path.write_text(
-        "guard,dirt,dose,rate,low,high\n"
-        "overlap,women,0.05,1.0,0.9,1.0\n"
-        "overlap,women,0.0,0.01,0.0,0.03\n"
-        "overlap,women,0.01,0.4,0.3,0.5\n"
+        "guard,dirt,dose,rate,low,high,constructed\n"
+        "overlap,women,0.05,1.0,0.9,1.0,1\n"
+        "overlap,women,0.0,0.01,0.0,0.03,0\n"
+        "overlap,women,0.01,0.4,0.3,0.5,0\n"
+        "told,looks,0.0,0.0,0.0,0.02,1\n"
     )
-    (row,) = guard_rows(path)
+    row, told = guard_rows(path)
     assert (row["guard"], row["dirt"]) == ("overlap", "women")
     assert (row["false_alarm"], row["false_low"], row["false_high"]) == (0.01, 0.0, 0.03)
-    assert row["powers"] == [{"dose": "0.01", "rate": 0.4}, {"dose": "0.05", "rate": 1.0}]
+    assert row["powers"] == [
+        {"dose": "0.01", "rate": 0.4, "constructed": False},
+        {"dose": "0.05", "rate": 1.0, "constructed": True},
+    ]
+    assert (row["false_constructed"], told["false_constructed"]) == (False, True)
+
+
+def test_guards_without_a_word_on_construction_are_refused(tmp_path):
+    path = tmp_path / "guards.csv"
+    path.write_text("guard,dirt,dose,rate,low,high\noverlap,women,0.0,0.0,0.0,0.1\n")
+    with pytest.raises(InputError, match="constructed"):
+        guard_rows(path)
 
 
 def test_a_guard_that_was_not_tried_on_clean_worlds_is_refused(tmp_path):
     path = tmp_path / "guards.csv"
-    path.write_text("guard,dirt,dose,rate,low,high\noverlap,women,0.05,1.0,0.9,1.0\n")
+    path.write_text("guard,dirt,dose,rate,low,high,constructed\noverlap,women,0.05,1.0,0.9,1.0,0\n")
     with pytest.raises(InputError, match="overlap was not tried on clean worlds"):
         guard_rows(path)

@@ -134,7 +134,10 @@ def _prevalence(table: AuditTable, settings: Settings, seed: int) -> Finding:
     if settings.prevalence is None:
         raise InputError("this is no screening set, and no --prevalence was given")
     units = table.labelled
-    guard = partial(prevalence, units[LABEL], settings.prevalence, units["weight"])
+    guard = partial(
+        prevalence, units[LABEL], settings.prevalence, units["weight"],
+        patient_ids=units["patient"].to_numpy(),
+    )  # fmt: skip
     verdict = guard(ratio=PREVALENCE_RATIO)
     fold = verdict.statistic / settings.prevalence
     told = verdict.message.replace("the population", settings.population)

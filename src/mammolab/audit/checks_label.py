@@ -37,7 +37,7 @@ def share_finding(verdict: GuardVerdict, n_effective: float, below: bool = False
     ----------
     verdict : GuardVerdict
     n_effective : float
-        Kish's effective number of units behind the share.
+        Kish's effective number of patients behind the share.
     below : bool
         The guard fires below its limit; close is then twice the limit.
     """
@@ -47,10 +47,18 @@ def share_finding(verdict: GuardVerdict, n_effective: float, below: bool = False
     return Finding(verdict, bool(close and not verdict.fired), interval)
 
 
+def _n_patients(units: pd.DataFrame) -> float:
+    """Kish's effective number of the patients behind these units."""
+    return effective_number(units.groupby("patient")["weight"].sum().to_numpy())
+
+
 def _timing(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = table.labelled
     units = units[units["exam_date"].notna()]
-    verdict = label_timing(units["exam_date"], units["diagnosis_date"], units[LABEL].to_numpy())
+    verdict = label_timing(
+        units["exam_date"], units["diagnosis_date"], units[LABEL].to_numpy(),
+        patient_ids=units["patient"].to_numpy(),
+    )  # fmt: skip
     return Finding(verdict)  # a count of facts has no interval
 
 
@@ -65,24 +73,28 @@ def _source(table: AuditTable, settings: Settings, seed: int) -> Finding:
     if n_blank:
         told = f"{verdict.message} Of {n_blank:,} cancers the reader's decision is not known."
         verdict = replace(verdict, message=told)
-    cancers = known[label]
-    n = effective_number(cancers.groupby("patient")["weight"].sum().to_numpy())
-    return share_finding(verdict, n, below=True)
+    return share_finding(verdict, _n_patients(known[label]), below=True)
 
 
 def _follow_up(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = table.labelled
     label, weight = units[LABEL].to_numpy(), units["weight"].to_numpy()
-    verdict = follow_up(label, units["follow_up_days"].to_numpy(), sample_weight=weight)
-    return share_finding(verdict, effective_number(weight[~label]))
+    verdict = follow_up(
+        label, units["follow_up_days"].to_numpy(), sample_weight=weight,
+        patient_ids=units["patient"].to_numpy(),
+    )  # fmt: skip
+    return share_finding(verdict, _n_patients(units[~label]))
 
 
 def _early(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = table.units
     known = units[units["time_years"].notna() & units["event"].notna()]
     event, weight = known["event"].to_numpy(), known["weight"].to_numpy()
-    verdict = early_cancers(known["time_years"].to_numpy(), event, sample_weight=weight)
-    return share_finding(verdict, effective_number(weight[event == 1]))
+    verdict = early_cancers(
+        known["time_years"].to_numpy(), event, sample_weight=weight,
+        patient_ids=known["patient"].to_numpy(),
+    )  # fmt: skip
+    return share_finding(verdict, _n_patients(known[event == 1]))
 
 
 def _censoring(table: AuditTable, settings: Settings, seed: int) -> Finding:

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from mammolab.errors import InputError
+from mammolab.evaluate.checks import effective_number
 from mammolab.pitfalls.verdict import GuardVerdict
 
 LIMIT = 0.10  # difference of the shares known, positives against the rest (assumption)
@@ -46,7 +47,7 @@ def missing_by_label(
     GuardVerdict
         statistic: the largest absolute difference of the shares known. Fires above the limit, where
         the difference is also surely not 0 (Agresti and Caffo's interval over patients, Bonferroni
-        over all columns and sites).
+        over all columns and sites; the number of patients is Kish's effective one).
 
     Raises
     ------
@@ -67,9 +68,10 @@ def missing_by_label(
     for where, rows in frame.groupby(place.to_numpy(), sort=True):
         positive = rows[rows[label_column]]
         rest = rows[~rows[label_column]]
-        n = positive["patient"].nunique(), rest["patient"].nunique()
-        if min(n) < FEWEST:
+        of_patients = [part.groupby("patient")["weight"].sum() for part in (positive, rest)]
+        if min(map(len, of_patients)) < FEWEST:
             continue
+        n = tuple(effective_number(weight.to_numpy()) for weight in of_patients)
         for column in partly:
             shares = tuple(
                 float(np.average(part[column].notna(), weights=part["weight"]))
@@ -99,7 +101,7 @@ def missing_by_label(
     return GuardVerdict("missing_by_label", difference, limit, fired, message)
 
 
-def _surely_differs(shares: tuple[float, float], n: tuple[int, int], z: float) -> bool:
+def _surely_differs(shares: tuple[float, float], n: tuple[float, float], z: float) -> bool:
     adjusted = [(s * k + 1) / (k + 2) for s, k in zip(shares, n, strict=True)]
     variance = sum(p * (1 - p) / (k + 2) for p, k in zip(adjusted, n, strict=True))
     return abs(adjusted[0] - adjusted[1]) > z * variance**0.5

@@ -50,3 +50,36 @@ def exchanged_rows(
             members = np.broadcast_to(np.arange(len(rows)), (n, len(rows)))
             drawn[:, rows.ravel()] = rows[rng.permuted(members, axis=1)].reshape(n, -1)
         yield drawn
+
+
+def rows_of_others(
+    patient: NDArray[np.intp], n_permutations: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.intp]]:
+    """Yield, for each row, a row of the patient that hers changes places with.
+
+    Any two may change places, however many rows they have: those with cancer are often the ones
+    with more images, and among them alone nobody has a label to exchange. Her rows take the other's
+    in random order, from the first again once all are taken. What patients with one row each
+    receive is a permutation of the rows.
+
+    Parameters
+    ----------
+    patient : array of int, shape (n,)
+        0 up, none left out.
+    n_permutations : int
+    rng : numpy Generator
+
+    Yields
+    ------
+    array of int, shape (n,)
+        The row whose values each row receives.
+    """
+    sizes = np.bincount(patient)
+    starts = np.cumsum(sizes) - sizes
+    by_patient = np.argsort(patient, kind="stable")
+    place = np.empty(len(patient), dtype=np.intp)  # of a row among those of its patient
+    place[by_patient] = np.arange(len(patient)) - np.repeat(starts, sizes)
+    for _ in range(n_permutations):
+        other = rng.permutation(len(sizes))[patient]
+        shuffled = np.lexsort([rng.random(len(patient)), patient])
+        yield shuffled[starts[other] + place % sizes[other]]

@@ -147,7 +147,9 @@ def half_cancers(
             (drawn, rebased),
         )
     )
-    guard = guards_prevalence.prevalence(drawn[LABEL], natural, drawn["set_weight"])
+    guard = guards_prevalence.prevalence(
+        drawn[LABEL], natural, drawn["set_weight"], patient_ids=drawn["patient_id"]
+    )
     return Outcome(dose, in_set, reported, true, repaired, guard)
 
 

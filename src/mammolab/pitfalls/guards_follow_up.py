@@ -30,6 +30,7 @@ def follow_up(
     follow_up_days: ArrayLike,
     horizon_days: float = 365,
     sample_weight: ArrayLike | None = None,
+    patient_ids: ArrayLike | None = None,
 ) -> GuardVerdict:
     """Ask whether exams called healthy were followed long enough to be.
 
@@ -42,12 +43,15 @@ def follow_up(
     horizon_days : float
         That of the label.
     sample_weight : array-like of float, shape (n,), optional
+    patient_ids : array-like of str, shape (n,), optional
+        Give them where a row is an image, or women have several exams: patients are then counted, not rows.
 
     Returns
     -------
     GuardVerdict
         statistic: share of exams without cancer followed for less than the horizon; limit: 5%.
         Fires above it, if so many have a binomial probability under .05 where 5% lack follow-up.
+        The number of exams is Kish's effective number over patients.
 
     Raises
     ------
@@ -61,7 +65,7 @@ def follow_up(
             f"follow_up_days has shape {days.shape} for {len(label)} labels, and horizon_days is "
             f"{horizon_days}: one number a row and a horizon above 0 are needed."
         )
-    n_effective, weight = effective_among(~label, sample_weight, None, "exam without cancer")
+    n_effective, weight = effective_among(~label, sample_weight, patient_ids, "exam without cancer")
     lacking = ~(days[~label] >= horizon_days)  # NaN lacks
     share = float(weight @ lacking / weight.sum())
     fired = share > UNFOLLOWED_LIMIT and as_many(share, n_effective, UNFOLLOWED_LIMIT) < LEVEL
@@ -78,6 +82,7 @@ def early_cancers(
     event: ArrayLike,
     first_years: float = 1.0,
     sample_weight: ArrayLike | None = None,
+    patient_ids: ArrayLike | None = None,
 ) -> GuardVerdict:
     """Ask whether a set for predicting risk holds cancers that were there to be detected.
 
@@ -92,12 +97,15 @@ def early_cancers(
         0 censored, 1 cancer, 2 death; or bool.
     first_years : float
     sample_weight : array-like of float, shape (n,), optional
+    patient_ids : array-like of str, shape (n,), optional
+        Give them where a row is an image, or women have several exams: patients are then counted, not rows.
 
     Returns
     -------
     GuardVerdict
         statistic: share of cancers diagnosed in the first years; limit: 5%. Fires above it, if so
-        many have a binomial probability under .05 where 5% are early.
+        many have a binomial probability under .05 where 5% are early. The number of cancers is
+        Kish's effective number over patients.
 
     Raises
     ------
@@ -116,7 +124,7 @@ def early_cancers(
     if time_years.min() < 0 or not np.isin(event, (0, 1, 2)).all():
         raise InputError("time_years must not be negative, and event must be 0, 1 or 2.")
     cancer = event == 1
-    n_effective, weight = effective_among(cancer, sample_weight, None, "cancer")
+    n_effective, weight = effective_among(cancer, sample_weight, patient_ids, "cancer")
     share = float(weight @ (time_years[cancer] < first_years) / weight.sum())
     fired = share > EARLY_LIMIT and as_many(share, n_effective, EARLY_LIMIT) < LEVEL
     message = (

@@ -22,7 +22,11 @@ MISSED_LIMIT = 0.05
 
 
 def label_timing(
-    exam_date: ArrayLike, diagnosis_date: ArrayLike, label: ArrayLike, horizon_days: float = 365
+    exam_date: ArrayLike,
+    diagnosis_date: ArrayLike,
+    label: ArrayLike,
+    horizon_days: float = 365,
+    patient_ids: ArrayLike | None = None,
 ) -> GuardVerdict:
     """Ask whether the label says what the dates say: a diagnosis within the horizon of the exam.
 
@@ -37,13 +41,15 @@ def label_timing(
     label : array-like of bool, shape (n,)
     horizon_days : float
         A diagnosis on the day of the exam or up to so many days later makes a cancer.
+    patient_ids : array-like of str, shape (n,), optional
+        Give them where a row is an image, or women have several exams: patients are then counted, not rows.
 
     Returns
     -------
     GuardVerdict
         statistic: among exams that label or dates call a cancer, the share on which they disagree;
         limit: 1%. Fires above it, if so many have a binomial probability under .05 where 1% of
-        dates are mistyped.
+        dates are mistyped. The number of exams is Kish's effective number over patients.
 
     Raises
     ------
@@ -66,8 +72,9 @@ def label_timing(
         raise InputError(f"Neither label nor dates name a cancer in {len(label)} rows.")
     before, late = label & (days < 0), label & (days > horizon_days)
     undated, unlabelled = label & np.isnan(days), within & ~label
+    n_effective, _ = effective_among(named, None, patient_ids, "cancer")
     share = float((label != within).sum() / named.sum())
-    fired = share > TIMING_LIMIT and as_many(share, named.sum(), TIMING_LIMIT) < LEVEL
+    fired = share > TIMING_LIMIT and as_many(share, n_effective, TIMING_LIMIT) < LEVEL
     message = (
         f"Label and dates disagree on {100 * share:.1f}% of {int(named.sum())} cancers (limit "
         f"{100 * TIMING_LIMIT:g}%): {int(before.sum())} diagnosed before the exam, "

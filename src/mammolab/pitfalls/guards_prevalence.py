@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.proportion import proportion_confint
 
 from mammolab.errors import InputError
-from mammolab.evaluate.checks import check_flag, check_weight
+from mammolab.evaluate.checks import check_flag
 from mammolab.evaluate.resampling import ratio_or_nan, sum_replicates
 from mammolab.pitfalls._contrasts import (
     LEVEL,
@@ -17,6 +17,7 @@ from mammolab.pitfalls._contrasts import (
     most_telling,
 )
 from mammolab.pitfalls._exams import Exams, check_exams, check_levels
+from mammolab.pitfalls._shares import effective_among
 from mammolab.pitfalls.verdict import GuardVerdict
 
 # A set with over twice, or under half, the population's cancers is no screening population
@@ -32,6 +33,7 @@ def prevalence(
     population_prevalence: float,
     sample_weight: ArrayLike | None = None,
     ratio: float = PREVALENCE_RATIO,
+    patient_ids: ArrayLike | None = None,
 ) -> GuardVerdict:
     """Ask whether cancer is as frequent in the set as in the population it is to stand for.
 
@@ -48,6 +50,8 @@ def prevalence(
     ratio : float
         Above 1. It fires when the prevalence is more than this factor from the population's, and
         surely so: the whole 95% interval lies on that side of the population's prevalence.
+    patient_ids : array-like of str, shape (n,), optional
+        Give them where a row is an image, or women have several exams: patients are then counted, not rows.
 
     Returns
     -------
@@ -62,7 +66,8 @@ def prevalence(
 
     Notes
     -----
-    The interval is Wilson's on Kish's effective number of exams, (sum w)^2 / sum w^2.
+    The interval is Wilson's on Kish's effective number of patients, (sum w)^2 / sum w^2 with w the
+    summed weight of a patient's exams.
     """
     if not 0 < population_prevalence < 1 or not ratio > 1:
         raise InputError(
@@ -70,9 +75,9 @@ def prevalence(
             f"{population_prevalence} and {ratio}."
         )
     label = check_flag(label, "label")
-    weight = check_weight(sample_weight, len(label))
+    everyone = np.ones(len(label), dtype=bool)
+    n_effective, weight = effective_among(everyone, sample_weight, patient_ids, "exam")
     prevalence = float(weight @ label / weight.sum())
-    n_effective = weight.sum() ** 2 / (weight**2).sum()
     low, high = proportion_confint(prevalence * n_effective, n_effective, method="wilson")
     if prevalence >= population_prevalence:
         limit = population_prevalence * ratio

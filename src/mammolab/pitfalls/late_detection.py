@@ -112,5 +112,5 @@ def late_detection(
         estimate(keep),
         true,
         true,
-        early_cancers(time[keep], event[keep], first_years, weight[keep]),
+        early_cancers(time[keep], event[keep], first_years, weight[keep], ids[keep]),
     )

@@ -208,7 +208,7 @@ def short_follow_up(
         share_estimate(recall, known, patients, weight, bootstrap),
         share_estimate(recall, cancer, patients, weight, bootstrap),
         share_estimate(recall, status[:, 0], patients, weight * stands_for[:, 0], bootstrap),
-        guards_follow_up.follow_up(known, followed_days, horizon_days, weight),
+        guards_follow_up.follow_up(known, followed_days, horizon_days, weight, patients),
     )
 
 

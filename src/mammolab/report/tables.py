@@ -178,14 +178,15 @@ def guard_rows(path: Path) -> list[dict]:
     Parameters
     ----------
     path : Path
-        One row a guard, a kind of dirt and a dose: guard, dirt, dose, rate, low, high; dose 0 is a
-        clean world.
+        One row a guard, a kind of dirt and a dose: guard, dirt, dose, rate, low, high, constructed
+        (1 where the rate is none or all by construction); dose 0 is a clean world.
 
     Returns
     -------
     list of dict
         One a guard and kind of dirt, in the order of the file: guard, dirt, false_alarm, false_low,
-        false_high (of the clean worlds), and powers: a list of {dose (text), rate}, rising.
+        false_high, false_constructed (of the clean worlds), and powers: a list of {dose (text),
+        rate, constructed}, rising.
 
     Raises
     ------
@@ -193,7 +194,7 @@ def guard_rows(path: Path) -> list[dict]:
         If columns are missing, or a guard was not tried on clean worlds.
     """
     frame = pd.read_csv(path)
-    needed = ("guard", "dirt", "dose", "rate", "low", "high")
+    needed = ("guard", "dirt", "dose", "rate", "low", "high", "constructed")
     if missing := [column for column in needed if column not in frame.columns]:
         raise InputError(f"{path.name} lacks the column(s) {', '.join(missing)}")
     rows = []
@@ -204,8 +205,8 @@ def guard_rows(path: Path) -> list[dict]:
         false_alarm, low, high = clean.iloc[0][["rate", "low", "high"]].astype(float)
         dirty = group[group["dose"] > 0].sort_values("dose")
         powers = [
-            {"dose": f"{dose:g}", "rate": float(rate)}
-            for dose, rate in zip(dirty["dose"], dirty["rate"], strict=True)
+            {"dose": f"{dose:g}", "rate": float(rate), "constructed": bool(constructed)}
+            for dose, rate, constructed in dirty[["dose", "rate", "constructed"]].to_numpy()
         ]
         rows.append(
             {
@@ -213,6 +214,7 @@ def guard_rows(path: Path) -> list[dict]:
                 "dirt": dirt,
                 "false_alarm": false_alarm,
                 "false_low": low,
+                "false_constructed": bool(clean["constructed"].iloc[0]),
                 "false_high": high,
                 "powers": powers,
             }
