@@ -16,6 +16,7 @@ from mammolab.audit.run import (
 )
 from mammolab.audit.table import read_tables, with_scores
 from mammolab.errors import InputError
+from mammolab.evaluate.roc import auc
 from mammolab.pitfalls.verdict import GuardVerdict
 
 SETTINGS = Settings(
@@ -98,6 +99,7 @@ def spoil_missing(t):
 
 
 SPOILT = {
+    "score_order": (lambda t: t.assign(score=-t["score"]), {}),
     "patient_overlap": (spoil_split, {}),
     "prevalence": (lambda t: t, {"prevalence": 0.006}),
     "alone_device": (spoil_device, {}),
@@ -150,6 +152,60 @@ def test_every_check_is_tried_red_or_needs_images():
         "duplicate_images", "border_probe", "device_probe",  # in test_command.py
         "cancers_needed",  # never red: too few to know is amber
     }  # fmt: skip
+
+
+class TestOrder:
+    """The score turned round, blind, constant; few patients."""
+
+    def level(self, cohort, write):
+        return levels(audited(cohort, write), names=["score_order"])["score_order"]
+
+    def test_the_number_and_its_interval(self, make_cohort, write):
+        cohort = make_cohort()
+        found = self.level(cohort.drop(columns="probability"), write)
+        test = cohort[(cohort["split"] == "test") & (cohort["included"] == 1)]
+        assert found.level == "green" and found.limit == 0.5
+        assert found.statistic == pytest.approx(auc(test["score"], test["cancer"]))
+        assert found.low < 0.921 < found.high  # two normals two apart
+        assert f"AUC of {found.statistic:.3f}" in found.sentence
+
+    def test_constant_blind_and_turned_round(self, make_cohort, write):
+        cohort = make_cohort().drop(columns="probability")
+        noise = np.random.default_rng(1).normal(size=len(cohort))
+        constant = self.level(cohort.assign(score=0.5), write)
+        assert constant.level == "red" and "is the same in all" in constant.sentence
+        blind = self.level(cohort.assign(score=noise), write)
+        assert blind.level == "amber" and blind.low <= 0.5 <= blind.high
+        upside_down = self.level(cohort.assign(score=-cohort["score"]), write)
+        assert upside_down.level == "red" and upside_down.high < 0.5
+        last = self.level(cohort.assign(score=1 - cohort["cancer"]), write)
+        assert last.level == "red" and last.statistic == 0
+        assert self.level(cohort.assign(score=cohort["cancer"]), write).level == "green"
+
+    def test_a_probability_turned_round_beside_a_good_score(self, make_cohort, write):
+        cohort = make_cohort()
+        found = self.level(cohort.assign(probability=1 - cohort["probability"]), write)
+        assert found.level == "red" and found.sentence.startswith("The probability")
+
+    def test_weights_and_patients(self, make_cohort, write):
+        """A score that is right in the rows that stand for many, and wrong in the others."""
+        cohort = make_cohort().drop(columns=["probability", "split", "included"])
+        many = np.arange(len(cohort)) % 2 == 0
+        sign = np.where(many, 1, -1)
+        mixed = cohort.assign(score=sign * (cohort["score"] - cohort["score"].mean()),
+                              sampling_weight=np.where(many, 30, 1))  # fmt: skip
+        assert self.level(mixed, write).statistic > 0.85
+        once, twice = cohort, pd.concat([cohort, cohort.assign(exam_id=cohort["exam_id"] + "b")])
+        width = [(one := self.level(t, write)).high - one.low for t in (once, twice)]
+        assert width[1] == pytest.approx(width[0], rel=0.02)
+
+    def test_few_patients_prove_nothing(self, make_cohort, write):
+        few = make_cohort(40)[["patient_id", "score"]].assign(cancer=0)
+        few["score"] = np.arange(40.0)
+        for n, expected in ((1, "skipped"), (3, "amber"), (5, "red")):
+            few["cancer"] = np.isin(np.arange(40), np.arange(1, 1 + 3 * n, 3)).astype(int)
+            few["patient_id"] = [f"P{k}" for k in range(40)]
+            assert self.level(few, write).level == expected
 
 
 def verdict(fired):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 
@@ -14,6 +15,7 @@ from mammolab.audit.columns import LABEL
 from mammolab.audit.run import Check, Finding, Settings, ask
 from mammolab.audit.table import AuditTable
 from mammolab.errors import InputError
+from mammolab.evaluate.delong import auc_estimate
 from mammolab.pitfalls.guards_calibration import (
     CALIBRATION_FACTOR,
     FLAGGED_ODDS_RATIO,
@@ -25,10 +27,15 @@ from mammolab.pitfalls.guards_device import SCORE_SHIFT_SD, score_by_device
 from mammolab.pitfalls.guards_groups import AUC_GAP, cancers_needed, subgroup_gap
 from mammolab.pitfalls.guards_selection import disclosed_selection
 from mammolab.pitfalls.guards_unit import INTERVAL_RATIO, clustered_interval
+from mammolab.pitfalls.verdict import GuardVerdict
 
 GROUP, DISCLOSURE = "The score", "How it came to be reported"
 FLAGGED = 0.10  # of the negatives, where no --threshold is given: a usual recall rate
 TEST = "test"
+NO_ORDER = 0.5  # the AUC of a score that orders nothing
+# Of scores that know nothing the interval lay below one half in 16, 11, 8 and 5 of 100 samples with
+# 2, 3, 4 and 5 cancers beside 200 others: with fewer than 5 patients it is not believed.
+FEWEST_TO_ORDER = 5
 DISCLOSED = ("n_candidates", "n_test_looks", "n_seeds")
 
 
@@ -55,6 +62,41 @@ def _arrays(units: pd.DataFrame) -> dict[str, object]:
         "patient_ids": units["patient"].to_numpy(),
         "sample_weight": units["weight"].to_numpy(),
     }
+
+
+def _order(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    names = [name for name in ("score", "probability") if table.has(name)]
+    found = [_order_of(scored(table, name), name) for name in names]
+    return min(found, key=lambda one: one.verdict.statistic)  # both are used; the worse is told
+
+
+def _order_of(units: pd.DataFrame, name: str) -> Finding:
+    """Whether positives lie above the others: red below one half for sure, amber where unsure.
+
+    The interval is DeLong's with patients as the units. At an AUC of 0 it has none: the chance that
+    a score which knows nothing puts every patient with cancer last is then asked directly.
+    """
+    arrays = _arrays(units)
+    label, patient = arrays["label"], arrays["patient_ids"]
+    n_sick, n_well = (len(np.unique(patient[label == kind])) for kind in (True, False))
+    if units[name].nunique() == 1:
+        message = f"The {name} is the same in all {len(units):,} rows: it orders nothing."
+        return Finding(GuardVerdict("score_order", NO_ORDER, NO_ORDER, True, message))
+    if min(n_sick, n_well) < 2:
+        raise InputError(f"{n_sick} patients with cancer and {n_well} without have a {name}")
+    auc = auc_estimate(units[name], label, arrays["sample_weight"], patient)
+    all_below = auc.value == 0 and 1 / math.comb(n_sick + n_well, n_sick) < 0.025
+    enough = min(n_sick, n_well) >= FEWEST_TO_ORDER
+    upside_down = bool((auc.high < NO_ORDER and enough) or all_below)
+    unsure = not upside_down and not (auc.low > NO_ORDER or auc.value == 1)
+    interval = f", 95% interval {auc.low:.3f} to {auc.high:.3f}" if np.isfinite(auc.low) else ""
+    message = f"The {name} orders cancers above the others with an AUC of {auc.value:.3f}{interval}"
+    if upside_down:
+        message += ": it ranks them below; is it turned upside down, or joined to other rows?"
+    else:
+        message += ": that it orders them at all is not sure." if unsure else "."
+    verdict = GuardVerdict("score_order", auc.value, NO_ORDER, upside_down, message)
+    return Finding(verdict, unsure, auc)
 
 
 def _score_by_device(table: AuditTable, settings: Settings, seed: int) -> Finding:
@@ -138,6 +180,8 @@ def _disclosed(table: AuditTable, settings: Settings, seed: int) -> Finding:
 
 
 CHECKS: tuple[Check, ...] = (
+    Check("score_order", "Does the score order cancers above the others?",
+          (LABEL, "score|probability"), _order, True, GROUP),
     Check("score_by_device", "Do scores depend on the device at fixed outcome?",
           (LABEL, "score", "device"), _score_by_device, True, GROUP),
     Check("threshold_by_device", "Does one threshold flag alike on every device?",
