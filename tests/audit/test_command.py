@@ -101,6 +101,26 @@ class TestOutput:
         assert contents(out) == before
 
 
+def test_columns_not_used_are_told_everywhere(make_cohort, write, tmp_path):
+    """A column near a known one that is there, or near none, is not asked about."""
+    few = make_cohort(60)[["patient_id", "exam_id", "cancer", "age_years"]]
+    path = write(few.assign(age=3, side="L", label="x", reader=1))
+    scores = write(few[["exam_id"]].assign(score=range(60), outcome=1), "scores.csv")
+    _, said = run(path, tmp_path / "out", scores=scores)
+    told = "Columns not used: age, side, label, reader, outcome (scores.csv)."
+    assert told in said
+    record = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert record["unused_columns"] == ["age", "side", "label", "reader", "outcome (scores.csv)"]
+    table = read_tables([path])
+    assert (
+        told.replace(", outcome (scores.csv)", "") in report.content(table, Settings(), [])["notes"]
+    )
+    many = replace(table, unused=tuple(f"c{k}" for k in range(25)))
+    assert report.not_used(many)[0].endswith("c19, and 5 more (audit.json).")
+    table = read_tables([write(few.assign(relapse=few["cancer"]))], label="relapse")
+    assert "The file's own column cancer was not used." in table.notes
+
+
 def test_exit_codes_of_levels():
     def result(level):
         return Result("a", "b", "c?", level, "d.")
@@ -155,6 +175,20 @@ class TestBadInput:
             (lambda t: t.assign(probability=1.2), r"probability leaves \[0, 1\]"),
             (lambda t: t.assign(sampling_weight=-1), "sampling_weight is negative"),
             (lambda t: t.rename(columns={"device": "devices"}), "devices, which looks like device"),
+            (lambda t: t.rename(columns={"device": "devise"}), "devise, which looks like device"),
+            (lambda t: t.rename(columns={"device": "Scanner"}), "Scanner, which looks like device"),
+            (lambda t: t.rename(columns={"device": "machine"}), "machine, .* like device"),
+            (lambda t: t.rename(columns={"age_years": "age"}), "age, which looks like age_years"),
+            (lambda t: t.rename(columns={"exam_date": "scan_date"}), "scan_date, .* exam_date"),
+            (lambda t: t.rename(columns={"site": "hospital"}), "hospital, which looks like site"),
+            (lambda t: t.rename(columns={"race_ethnicity": "race"}), "race, .* race_ethnicity"),
+            (lambda t: t.rename(columns={"density": "breast_density"}), "like density"),
+            (
+                lambda t: t.drop(columns="event").rename(columns={"cancer": "outcome"}),
+                "outcome, which looks like cancer: .* --label outcome",
+            ),
+            (lambda t: t.rename(columns={"cancer": "label"}), "give --label label"),
+            (lambda t: t.rename(columns={"patient_id": "patient"}), "patient, .* patient_id"),
             (lambda t: t.rename(columns=lambda name: f"x{name[::-1]}"), "no column that an audit"),
             (lambda t: t.assign(score="inf"), "score is infinite"),
             (

@@ -15,7 +15,7 @@ from mammolab.audit.checks_score import DISCLOSED
 from mammolab.audit.folder_tree import read_folder
 from mammolab.audit.images import images_of
 from mammolab.audit.registry import CHECKS
-from mammolab.audit.report import opening, set_report
+from mammolab.audit.report import not_used, opening, set_report
 from mammolab.audit.run import LEVELS, Result, Settings, run_checks
 from mammolab.audit.table import AuditTable, read_tables, with_scores
 from mammolab.clinic.folder import OutputFolder, write_csv
@@ -166,7 +166,7 @@ def facts(
 
 def summary(table: AuditTable, results: Sequence[Result]) -> list[str]:
     """A few lines for the terminal: how it was read, every red and amber, a count of the rest."""
-    lines = [opening(table), *table.notes]
+    lines = [opening(table), *table.notes, *not_used(table)]
     for level in ("red", "amber"):
         lines += [f"{level:6s}{one.sentence}" for one in results if one.level == level]
     counted = ", ".join(f"{sum(one.level == level for one in results)} {level}" for level in LEVELS)

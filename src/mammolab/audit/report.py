@@ -21,6 +21,7 @@ from mammolab.errors import InputError
 from mammolab.files import write_json
 from mammolab.report.style import save_svg, style
 
+MOST_NAMED = 20  # columns not used, in a sentence; audit.json has them all
 TEMPLATE = Path(__file__).with_name("audit.typ")
 COUNTED = {
     "red": "the guard spoke up",
@@ -102,7 +103,7 @@ def content(table: AuditTable, settings: Settings, results: Sequence[Result]) ->
         "groups": groups,
         "figure": bool(drawn(results)),
         "skipped": _skipped(results),
-        "notes": [*table.notes, *_images(table), *table.cautions, *_unused(table)],
+        "notes": [*table.notes, *_images(table), *table.cautions, *not_used(table)],
         "colours": COLOURS_IN_WORDS,
         "provenance": _provenance(table, settings),
     }
@@ -193,11 +194,13 @@ def _images(table: AuditTable) -> list[str]:
     return told
 
 
-def _unused(table: AuditTable) -> list[str]:
+def not_used(table: AuditTable) -> list[str]:
+    """One sentence that names the columns which no check looks at; none where all are used."""
     if not table.unused:
         return []
-    shown = ", ".join(brief(one, 24) for one in table.unused[:8])
-    return [f"Columns not used: {shown}{', ...' * (len(table.unused) > 8)}."]
+    shown = ", ".join(brief(one, 32) for one in table.unused[:MOST_NAMED])
+    more = len(table.unused) - MOST_NAMED
+    return [f"Columns not used: {shown}{f', and {more:,} more (audit.json)' * (more > 0)}."]
 
 
 def _provenance(table: AuditTable, settings: Settings) -> str:

@@ -188,13 +188,19 @@ def with_scores(table: AuditTable, path: Path, score: str | None = None) -> Audi
         table,
         rows=rows,
         notes=(*table.notes, note),
+        unused=(*table.unused, *_unused_of_scores(raw, (key, *value))),
         files=(*table.files, (raw.name, raw.sha256)),
     )
+
+
+def _unused_of_scores(raw: RawTable, used: Sequence[str]) -> list[str]:
+    return [f"{one} ({raw.name})" for one in raw.cells if one not in used]
 
 
 def _own(table: RawTable, label: str | None, score: str | None):
     given = set(table.cells.columns)
     table, notes = columns.renamed(table, label, score)
+    columns.ask_about(table)
     unused = [one for one in table.cells if one not in columns.BY_NAME and one in given]
     return columns.typed(table), notes, unused
 
