@@ -112,6 +112,10 @@ SPOILT = {
     "label_source": (lambda t: t.assign(recalled=t["cancer"]), {}),
     "follow_up": (lambda t: t.assign(follow_up_days=t["follow_up_days"] - 300), {}),
     "exclusions": (spoil_exclusions, {}),
+    "exclusions_by_label": (
+        lambda t: t.assign(included=np.where(t["cancer"] == 1, np.arange(len(t)) % 2, 1)),
+        {},
+    ),
     "early_cancers": (lambda t: t.assign(time_years=(t["time_years"] - 1).round(2)), {}),
     "informative_censoring": (
         lambda t: t.assign(score=t["score"] + 1.0 * ((t["event"] == 0) & (t["time_years"] < 5))),
@@ -152,6 +156,39 @@ def test_every_check_is_tried_red_or_needs_images():
         "duplicate_images", "border_probe", "device_probe",  # in test_command.py
         "cancers_needed",  # never red: too few to know is amber
     }  # fmt: skip
+
+
+class TestExclusionsByLabel:
+    def found(self, cohort, write):
+        return levels(audited(cohort, write), names=["exclusions_by_label"])["exclusions_by_label"]
+
+    @pytest.mark.parametrize("kept", [0, 1])
+    def test_all_cancers_gone_or_all_kept(self, make_cohort, write, kept):
+        """No cancer is left in the study then; the check is asked all the same."""
+        cohort = make_cohort(1000)
+        half = np.arange(1000) % 2
+        spoilt = cohort.assign(included=np.where(cohort["cancer"] == 1, kept, half))
+        found = self.found(spoilt, write)
+        assert found.level == "red", found.sentence
+        others = 1 - half[cohort["cancer"] == 0].mean()
+        assert found.statistic == pytest.approx((1 - kept) - others)
+        assert found.low < found.statistic < found.high
+
+    def test_weights_say_who_was_left_out(self, make_cohort, write):
+        """Half of the rows of others are gone, each of which stands for hardly any exam."""
+        cohort = make_cohort(2000)
+        gone = (cohort["cancer"] == 0) & (np.arange(2000) % 2 == 0)
+        spoilt = cohort.assign(included=1 - gone.astype(int))
+        assert self.found(spoilt, write).level == "red"
+        light = spoilt.assign(sampling_weight=np.where(gone, 0.01, 1))
+        assert self.found(light, write).level == "green"
+
+    def test_few_and_none(self, make_cohort, write):
+        cohort = make_cohort(200).assign(cancer=lambda t: (np.arange(len(t)) < 4).astype(int))
+        few = self.found(cohort.assign(included=(np.arange(200) % 3 == 0).astype(int)), write)
+        assert few.level == "amber", few.sentence
+        none = self.found(cohort.assign(included=1), write)
+        assert none.level == "skipped" and "0 of 200 rows are left out" in none.sentence
 
 
 class TestOrder:
@@ -345,6 +382,7 @@ def test_a_table_of_risk_has_its_label_from_the_event(make_cohort, write):
     cohort = make_cohort(60).drop(columns="cancer")
     rows = audited(cohort, write).rows
     np.testing.assert_array_equal(rows["cancer"] == 1, cohort["event"] == 1)
+    assert audited(cohort.assign(outcome="x"), write).unused == ("outcome",)
 
 
 def test_scores_are_judged_on_test_alone(make_cohort, write):
