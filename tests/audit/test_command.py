@@ -157,9 +157,38 @@ def test_nothing_to_tell_is_an_answer(make_cohort, write, tmp_path, monkeypatch,
         n = len(CHECKS)
         told = capsys.readouterr().out
         assert f"{n} checks: 0 red, 0 amber, 0 green, {n} skipped" in told
+        assert told.splitlines()[-1].startswith("nothing was judged: ")
     parquet = tmp_path / "cohort.parquet"
     cohort.to_parquet(parquet)
     assert command(monkeypatch, parquet, "--out", tmp_path / "parquet") == 0
+
+
+@pytest.mark.parametrize(
+    "spoil, told",
+    [
+        (lambda t: t[:0], "nothing was judged: the table has no row."),
+        (lambda t: t.drop(columns="split"), ""),
+        (
+            lambda t: t.assign(cancer=1),
+            "nothing of the label was judged: all 60 exams with a label are of one class.",
+        ),
+        (
+            lambda t: t.drop(columns=["cancer", "split"]),
+            "nothing was judged: no label is known (column cancer, or --label).",
+        ),
+        (lambda t: t.assign(cancer=""), "nothing of the label was judged: no label is known"),
+    ],
+)
+def test_the_last_line_says_where_nothing_was_judged(make_cohort, write, tmp_path, spoil, told):
+    few = make_cohort(60)[["patient_id", "exam_id", "split", "cancer", "site", "score"]]
+    code, said = run(write(spoil(few)), tmp_path / "out", fail_on="never")
+    assert code == 0
+    record = json.loads((tmp_path / "out" / "audit.json").read_text())
+    if not told:
+        assert said[-1].startswith("report: ") and record["nothing_judged"] is None
+    else:
+        assert said[-1].startswith(told) and said[-2].startswith("report: ")
+        assert said[-1] == record["nothing_judged"] + "."
 
 
 class TestBadInput:

@@ -16,7 +16,7 @@ from mammolab.audit.folder_tree import read_folder
 from mammolab.audit.images import images_of
 from mammolab.audit.registry import CHECKS
 from mammolab.audit.report import not_used, opening, set_report
-from mammolab.audit.run import LEVELS, Result, Settings, run_checks
+from mammolab.audit.run import LEVELS, Result, Settings, nothing_judged, run_checks
 from mammolab.audit.table import AuditTable, read_tables, with_scores
 from mammolab.clinic.folder import OutputFolder, write_csv
 from mammolab.errors import InputError, unknown_name
@@ -59,7 +59,8 @@ def audit(
     out : Path
         New, empty, or an earlier output of this command, which is replaced.
     say : callable
-        Takes one line of the summary; the last is the path of the report.
+        Takes one line of the summary. The last is the path of the report, or says loudly that
+        nothing was judged.
     progress : callable, optional
         Takes a line while a large table, or images, are worked on.
 
@@ -105,6 +106,9 @@ def audit(
     for line in summary(table, results):
         say(line)
     say(f"report: {out / 'audit.pdf'}")
+    nothing = nothing_judged(table, results, CHECKS)
+    if nothing:
+        say(f"{nothing}.")
     return exit_code(results, request.fail_on)
 
 
@@ -156,6 +160,7 @@ def facts(
         "synthetic": table.synthetic,
         "settings": asdict(settings),
         "counts": counted,
+        "nothing_judged": nothing_judged(table, results, CHECKS) or None,
         "fail_on": fail_on,
         "exit_code": exit_code(results, fail_on),
         "checks": [_plain(one) for one in results],

@@ -13,8 +13,16 @@ import typst
 from mammolab import __version__
 from mammolab.audit.columns import LABEL
 from mammolab.audit.figures import alone_figure, drawn
-from mammolab.audit.registry import GROUPS
-from mammolab.audit.run import FEWEST_POSITIVES, LEVELS, Result, Settings, plural
+from mammolab.audit.registry import CHECKS, GROUPS
+from mammolab.audit.run import (
+    FEWEST_POSITIVES,
+    LEVELS,
+    Result,
+    Settings,
+    nothing_judged,
+    plural,
+    sentence_case,
+)
 from mammolab.audit.table import AuditTable
 from mammolab.data.user_table import brief
 from mammolab.errors import InputError
@@ -97,6 +105,7 @@ def content(table: AuditTable, settings: Settings, results: Sequence[Result]) ->
         "synthetic": table.synthetic,
         "version": __version__,
         "opening": opening(table),
+        "alarm": sentence_case(nothing_judged(table, results, CHECKS)),
         "counts": [
             [level, sum(one.level == level for one in results), COUNTED[level]] for level in LEVELS
         ],

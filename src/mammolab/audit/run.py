@@ -153,6 +153,29 @@ def why_skipped(table: AuditTable, check: Check) -> str:
     return ""
 
 
+def nothing_judged(table: AuditTable, results: Sequence[Result], checks: Sequence[Check]) -> str:
+    """What to say where nothing was judged, or nothing of the label; "" where something was.
+
+    Green is then no answer, and neither is an exit code of 0. What was disclosed of selection is
+    told by the user, and judges nothing of the table.
+    """
+    levels = {one.name: one.level for one in results}
+    judged = {name for name, level in levels.items() if level != "skipped"} - {"disclosure"}
+    of_label = {one.name for one in checks if one.both_classes}
+    if judged & of_label:
+        return ""
+    known = table.labelled[LABEL] if table.has(LABEL) else ()
+    if table.rows.empty:
+        reason = "the table has no row"
+    elif not len(known):
+        reason = "no label is known (column cancer, or --label)"
+    elif known.all() or not known.any():
+        reason = f"all {len(known):,} {plural(table.unit)} with a label are of one class"
+    else:
+        reason = "no check has the columns it needs"
+    return f"nothing {'of the label ' * bool(judged)}was judged: {reason}"
+
+
 def ask(
     guard: Callable[..., GuardVerdict],
     parameter: str,
