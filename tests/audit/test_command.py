@@ -10,16 +10,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mammolab import cli
+from mammolab import cli, cli_audit
 from mammolab.audit import report
 from mammolab.audit.command import AuditRequest, audit, exit_code, read_disclosure
 from mammolab.audit.example import audit_example_rows
 from mammolab.audit.images import images_of, thumbnail
-from mammolab.audit.registry import CHECKS
+from mammolab.audit.registry import BY_CHANCE, CHECKS, CLEAN_TABLES, RED_ON_CLEAN_TABLES
 from mammolab.audit.run import Result, Settings, run_checks
 from mammolab.audit.table import read_tables
 from mammolab.data.header import Rejected
 from mammolab.errors import InputError
+from mammolab.paths import repository_root
 
 FILES = {"audit.pdf", "audit.json", "audit.csv", "alone.svg"}
 
@@ -189,6 +190,16 @@ def test_the_last_line_says_where_nothing_was_judged(make_cohort, write, tmp_pat
     else:
         assert said[-1].startswith(told) and said[-2].startswith("report: ")
         assert said[-1] == record["nothing_judged"] + "."
+
+
+def test_how_often_clean_tables_are_red_is_told_as_measured(make_cohort, write):
+    measured = pd.read_csv(repository_root() / "benchmarks" / "audit_alarms.csv")
+    assert measured["n_tables"].max() == CLEAN_TABLES
+    assert measured["n_red"].sum() == RED_ON_CLEAN_TABLES
+    told = f"{RED_ON_CLEAN_TABLES} red marks on {CLEAN_TABLES} clean tables"
+    assert told in " ".join(cli_audit.audit.__doc__.split())
+    table = read_tables([write(make_cohort(20)[["patient_id", "cancer"]])])
+    assert BY_CHANCE in report.content(table, Settings(), [])["colours"]
 
 
 class TestBadInput:

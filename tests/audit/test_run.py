@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mammolab.audit import report
+from mammolab.audit.figures import alone_figure
 from mammolab.audit.registry import CHECKS
 from mammolab.audit.run import (
     FEWEST_POSITIVES,
@@ -13,11 +15,13 @@ from mammolab.audit.run import (
     in_words_of,
     level_of,
     run_checks,
+    tells_nothing,
 )
 from mammolab.audit.table import read_tables, with_scores
 from mammolab.errors import InputError
 from mammolab.evaluate.roc import auc
 from mammolab.pitfalls.verdict import GuardVerdict
+from mammolab.report.style import style
 
 SETTINGS = Settings(
     prevalence=0.1, disclosure={"n_candidates": 3, "n_test_looks": 1, "n_seeds": 5}, seed=1
@@ -262,6 +266,25 @@ def verdict(fired):
 )
 def test_levels(finding, n_smaller, expected):
     assert level_of(finding, n_smaller) == expected and expected in LEVELS
+
+
+def test_an_auc_below_one_half_is_shown_as_telling_nothing(clean):
+    """The raw number stays in the result, which is what audit.json holds."""
+    below = [one for one in clean.values() if one.name.startswith("alone_") and one.statistic < 0.5]
+    above = [one for one in clean.values() if one.name.startswith("alone_") and one.statistic > 0.5]
+    assert below and above
+    for one in below:
+        assert "an AUC not above 0.50 (limit" in one.sentence and "it tells nothing" in one.sentence
+        shown = report._check(one)
+        assert (shown["number"], shown["interval"]) == ("≤ 0.5", "tells nothing")
+    assert all(f"an AUC of {one.statistic:.2f}" in one.sentence for one in above)
+    assert not tells_nothing("score_order", 0.3)  # a score below one half is turned round
+    with style():
+        (ax,) = alone_figure([*below, *above], "cancer").axes
+    said = [text.get_text() for text in ax.texts]
+    assert said.count("tells nothing") == len(below)
+    drawn = [x for line in ax.lines[1:] for x in line.get_xdata()]
+    assert len(drawn) == len(below) + len(above) and min(drawn) == 0.5
 
 
 def test_close_to_the_limit_is_amber(make_cohort, write):

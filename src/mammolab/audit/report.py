@@ -13,15 +13,17 @@ import typst
 from mammolab import __version__
 from mammolab.audit.columns import LABEL
 from mammolab.audit.figures import alone_figure, drawn
-from mammolab.audit.registry import CHECKS, GROUPS
+from mammolab.audit.registry import BY_CHANCE, CHECKS, GROUPS
 from mammolab.audit.run import (
     FEWEST_POSITIVES,
     LEVELS,
+    TELLS_NOTHING,
     Result,
     Settings,
     nothing_judged,
     plural,
     sentence_case,
+    tells_nothing,
 )
 from mammolab.audit.table import AuditTable
 from mammolab.data.user_table import brief
@@ -38,8 +40,7 @@ COUNTED = {
     "skipped": "the table cannot tell",
 }
 COLOURS_IN_WORDS = (
-    "Red: the guard fired; its limit is documented with it, and clean data should set off at most "
-    "one guard of its kind in twenty. Amber: over half of the way to the limit, or what should "
+    "Red: the guard fired; its limit is documented with it. Amber: over half of the way to the limit, or what should "
     f"have been told was not, or fewer than {FEWEST_POSITIVES} patients of the smaller class stand "
     "behind a quiet guard. Green: looked at, and quiet. Skipped: a column is missing, or there is "
     "only one class; nothing is known then."
@@ -113,7 +114,7 @@ def content(table: AuditTable, settings: Settings, results: Sequence[Result]) ->
         "figure": bool(drawn(results)),
         "skipped": _skipped(results),
         "notes": [*table.notes, *_images(table), *table.cautions, *not_used(table)],
-        "colours": COLOURS_IN_WORDS,
+        "colours": f"{COLOURS_IN_WORDS} {BY_CHANCE}",
         "provenance": _provenance(table, settings),
     }
 
@@ -158,12 +159,16 @@ def number_text(value: float) -> str:
 
 def _check(one: Result) -> dict:
     known = np.isfinite([one.low, one.high]).all()
+    number = number_text(one.statistic)
+    interval = f"{number_text(one.low)}–{number_text(one.high)}" if known else ""
+    if tells_nothing(one.name, one.statistic):
+        number, interval = f"≤ {TELLS_NOTHING}", "tells nothing"
     return {
         "level": one.level,
         "question": one.question,
         "sentence": one.sentence,
-        "interval": f"{number_text(one.low)}–{number_text(one.high)}" if known else "",
-        "number": number_text(one.statistic),
+        "interval": interval,
+        "number": number,
         "limit": number_text(one.limit),
     }
 

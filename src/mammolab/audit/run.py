@@ -20,6 +20,7 @@ from mammolab.pitfalls.verdict import GuardVerdict
 # What a column can be read from, where it is not there itself.
 OTHERWISE = {"recalled": "recalled (or birads)", "exam_year": "exam_year (or exam_date)",
              "images": "images (--images)"}  # fmt: skip
+_AUC_IN_WORDS = re.compile(r"an AUC of 0\.\d+")
 LEVELS = ("red", "amber", "green", "skipped")
 # A check is amber where its guard, asked again at half of its tolerance, fires (assumption), or
 # where fewer patients of the smaller class than this stand behind it: silence then says little.
@@ -94,6 +95,17 @@ class Result:
     limit: float = float("nan")
     low: float = float("nan")
     high: float = float("nan")
+
+
+# Checks whose statistic is a cross-validated AUC: below one half it tells nothing, since what was
+# learnt of one part of the patients is held against the rest.
+CROSS_VALIDATED = ("alone_", "metadata_together", "border_probe", "device_probe")
+TELLS_NOTHING = 0.5
+
+
+def tells_nothing(name: str, statistic: float) -> bool:
+    """Whether a check's number is a cross-validated AUC below one half."""
+    return name.startswith(CROSS_VALIDATED) and statistic < TELLS_NOTHING
 
 
 def run_checks(
@@ -265,6 +277,9 @@ def _judged(check: Check, finding: Finding, table: AuditTable) -> Result:
         )
     level = level_of(finding, n_smaller)
     sentence = sentence_case(in_words_of(table, finding.verdict.message))
+    if tells_nothing(check.name, finding.verdict.statistic):
+        sentence = _AUC_IN_WORDS.sub("an AUC not above 0.50", sentence)
+        sentence = sentence.replace("no more than the limit", "it tells nothing")
     if level == "amber" and n_smaller is not None and n_smaller < FEWEST_POSITIVES:
         sentence += f" Only {n_smaller} patients are of the smaller class: too few to tell."
     interval = finding.interval or Estimate(*(float("nan"),) * 3)
