@@ -223,10 +223,7 @@ class TestBadInput:
             (lambda t: t.rename(columns={"site": "hospital"}), "hospital, which looks like site"),
             (lambda t: t.rename(columns={"race_ethnicity": "race"}), "race, .* race_ethnicity"),
             (lambda t: t.rename(columns={"density": "breast_density"}), "like density"),
-            (
-                lambda t: t.drop(columns="event").rename(columns={"cancer": "outcome"}),
-                "outcome, which looks like cancer: .* --label outcome",
-            ),
+            (lambda t: t.rename(columns={"cancer": "outcome"}), "like cancer: .* --label outcome"),
             (lambda t: t.rename(columns={"cancer": "label"}), "give --label label"),
             (lambda t: t.rename(columns={"patient_id": "patient"}), "patient, .* patient_id"),
             (lambda t: t.rename(columns=lambda name: f"x{name[::-1]}"), "no column that an audit"),
@@ -242,6 +239,24 @@ class TestBadInput:
             run(write(spoil(make_cohort(30))), tmp_path / "out")
         assert "\n" not in str(caught.value)
         assert not (tmp_path / "out").exists()
+
+    def test_a_workbook_and_a_folder_of_tables(self, make_cohort, write, tmp_path, write_pictures):
+        for name in ("cohort.xlsx", "COHORT.XLS", "cohort.ods"):
+            (tmp_path / name).write_bytes(b"PK or not")
+            with pytest.raises(InputError, match="is a workbook: save its sheet as CSV"):
+                run(tmp_path / name, tmp_path / "out")
+        with pytest.raises(InputError, match=r"there is no file .*absent\.xlsx"):
+            run(tmp_path / "absent.xlsx", tmp_path / "out")
+        for name in ("b.csv", "a.csv", "c.parquet", "d.csv"):
+            path = write(make_cohort(5), f"tables/{name}")
+        match = r"folder of tables \(a\.csv, b\.csv, c\.parquet, \.\.\.\): give the files .*a\.csv"
+        with pytest.raises(InputError, match=match):
+            run(path.parent, tmp_path / "out")
+        write_pictures(["normal/a_1.png", "sick/b_1.png"], folder="tables")
+        run(path.parent, tmp_path / "out")  # a list beside the images is no matter
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(InputError, match="holds no image"):
+            run(tmp_path / "empty", tmp_path / "out")
 
     @pytest.mark.parametrize(
         "how, match",

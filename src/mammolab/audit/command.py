@@ -14,6 +14,7 @@ from mammolab import __version__
 from mammolab.audit.checks_score import DISCLOSED
 from mammolab.audit.folder_tree import read_folder
 from mammolab.audit.images import images_of
+from mammolab.audit.raw import check_no_folder_of_tables
 from mammolab.audit.registry import CHECKS
 from mammolab.audit.report import not_used, opening, set_report
 from mammolab.audit.run import LEVELS, Result, Settings, nothing_judged, run_checks
@@ -186,6 +187,7 @@ def _read(request: AuditRequest, progress: Callable[[str], object] | None) -> Au
     if folders and len(request.tables) > 1:
         raise InputError(f"{folders[0]} is a folder: audit one folder by itself")
     if folders:
+        check_no_folder_of_tables(Path(folders[0]))
         if request.layout not in ("auto", "folder"):
             raise InputError(
                 f"{folders[0]} is a folder; its layout is folder, not {request.layout}"
