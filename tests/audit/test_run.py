@@ -1,5 +1,7 @@
 """Every level can be reached, for the right reason, and a check that cannot be run says why."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -158,8 +160,33 @@ def test_every_check_is_tried_red_or_needs_images():
     alone = {name for name in untried if name.startswith(("alone_", "prevalence_by_"))}
     assert untried - alone == {
         "duplicate_images", "border_probe", "device_probe",  # in test_command.py
-        "cancers_needed",  # never red: too few to know is amber
+        "cancers_needed", "score_covers",  # never red: too few to know is amber
     }  # fmt: skip
+
+
+class TestCovered:
+    def found(self, cohort, write):
+        return levels(audited(cohort, write), names=["score_covers"])["score_covers"]
+
+    def test_part_of_the_rows_and_who(self, make_cohort, write):
+        cohort = make_cohort(1500).drop(columns=["split", "included", "probability"])
+        assert self.found(cohort, write).level == "green"
+        alike = cohort.groupby("cancer").cumcount() % 3 > 0  # a third of either class is missing
+        found = self.found(cohort.assign(score=cohort["score"].where(alike)), write)
+        assert found.level == "amber" and f"{alike.sum():,} of 1,500 exams" in found.sentence
+        assert found.statistic == pytest.approx(alike.mean())
+        assert found.sentence.endswith("no difference is seen.")
+        without_cancers = cohort.assign(score=cohort["score"].where(cohort["cancer"] == 0))
+        found = self.found(without_cancers, write)
+        assert found.level == "amber" and found.sentence.endswith("they differ.")
+        assert "0.0% of those with and 100.0% of those without" in found.sentence
+        one = cohort.assign(score=cohort["score"].where(np.arange(1500) > 0))
+        assert "of too few for an interval" in self.found(one, write).sentence
+
+    def test_scores_of_the_test_set_are_enough(self, make_cohort, write):
+        cohort = make_cohort(600).drop(columns="probability")
+        test = cohort.assign(score=cohort["score"].where(cohort["split"] == "test"))
+        assert self.found(test, write).level == "green"
 
 
 class TestExclusionsByLabel:
@@ -303,6 +330,47 @@ def test_few_cancers_are_amber_and_say_so(make_cohort, write):
     keep = (cohort["cancer"] == 0) | (cohort["cancer"].cumsum() <= 12)
     found = levels(audited(cohort[keep], write), names=["alone_site"])["alone_site"]
     assert found.level == "amber" and "too few to tell" in found.sentence
+    one = cohort.drop(columns="included")
+    one = one[(one["cancer"] == 0) | (one["cancer"].cumsum() == 1)]
+    found = levels(audited(one, write), names=["score_order"])["score_order"]
+    assert found.level == "skipped"  # one patient is no sample
+    found = levels(audited(one, write), names=["label_timing"])["label_timing"]
+    assert "Only 1 patient is of the smaller class" in found.sentence
+
+
+def test_the_smallest_group_in_plain_words(make_cohort, write, clean):
+    assert re.match(
+        r"\d+ women with cancer are in [a-z_]+=.*, the group with fewest\. To notice that the score "
+        r"does worse there \(an AUC of 0\.75, where the others have 0\.85\) in 80 of 100 such studies, "
+        r"about \d+ are needed: what is not seen",
+        clean["cancers_needed"].sentence,
+    ), clean["cancers_needed"].sentence
+    few = make_cohort(300)[["patient_id", "cancer", "score", "site"]]
+    few = few[(few["cancer"] == 0) | (few["cancer"].cumsum() <= 5)]
+    told = levels(audited(few, write), names=["cancers_needed"])["cancers_needed"].sentence
+    assert "no number would do, since the other groups have too few: what is not" in told
+
+
+def test_rows_that_are_there_twice_are_counted_and_told(make_cohort, write):
+    cohort = make_cohort(50).drop(columns="exam_id")
+    twice = pd.concat([cohort, cohort[:3]])
+    told = "3 rows are exactly the same as an earlier one, the first in line 52; each is counted again."
+    assert told in audited(twice, write).notes
+    assert not any("exactly the same" in note for note in audited(cohort, write).notes)
+    exams = make_cohort(50)
+    table = audited(pd.concat([exams, exams[:1]]), write)
+    assert any("1 row is exactly the same" in n and "taken together" in n for n in table.notes)
+    assert len(table.units) == 50
+    nameless = twice[["cancer", "site"]]
+    assert not any("exactly the same" in note for note in audited(nameless, write).notes)
+
+
+def test_no_number_is_shown_of_no_exam(make_cohort, write):
+    cohort = make_cohort(30)
+    said = report.opening(audited(cohort.assign(cancer=""), write))
+    assert said.endswith("Of no exam of the study the label is known.")
+    one = levels(audited(cohort[:1].assign(included=1), write), names=["alone_site"])["alone_site"]
+    assert one.sentence.startswith("The one exam is with")
 
 
 def test_skipped_checks_name_what_they_lack(make_cohort, write):
@@ -405,7 +473,6 @@ def test_a_table_of_risk_has_its_label_from_the_event(make_cohort, write):
     cohort = make_cohort(60).drop(columns="cancer")
     rows = audited(cohort, write).rows
     np.testing.assert_array_equal(rows["cancer"] == 1, cohort["event"] == 1)
-    assert audited(cohort.assign(outcome="x"), write).unused == ("outcome",)
 
 
 def test_scores_are_judged_on_test_alone(make_cohort, write):

@@ -11,7 +11,7 @@ from statsmodels.stats.proportion import proportion_confint
 from mammolab.audit.checks_data import categories
 from mammolab.audit.columns import LABEL
 from mammolab.audit.run import FEWEST_POSITIVES, HALFWAY, Check, Finding, Settings
-from mammolab.audit.shares import share_difference
+from mammolab.audit.shares import in_points, share_difference
 from mammolab.audit.table import AuditTable
 from mammolab.errors import InputError
 from mammolab.evaluate.checks import Estimate, effective_number
@@ -126,8 +126,7 @@ def _exclusions_by_label(table: AuditTable, settings: Settings, seed: int) -> Fi
     close = (known and abs(gap.value) > HALFWAY * EXCLUSION_GAP) or few
     message = (
         f"{100 * sick.value:.1f}% of cancers and {100 * well.value:.1f}% of the others are left out: "
-        f"{100 * gap.value:+.1f} points (95% interval {100 * gap.low:.1f} to {100 * gap.high:.1f}; "
-        f"limit {100 * EXCLUSION_GAP:g} either way)"
+        f"{in_points(gap)} (limit {100 * EXCLUSION_GAP:g} either way)"
         + (": prevalence and accuracy are those of a chosen set." if surely else ".")
     )
     verdict = GuardVerdict("exclusions_by_label", gap.value, EXCLUSION_GAP, surely, message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -13,6 +14,7 @@ from mammolab.audit.checks_data import categories
 from mammolab.audit.checks_label import GROUPS_BY, groups_of
 from mammolab.audit.columns import LABEL
 from mammolab.audit.run import Check, Finding, Settings, ask
+from mammolab.audit.shares import in_points, share_difference
 from mammolab.audit.table import AuditTable
 from mammolab.errors import InputError
 from mammolab.evaluate.delong import auc_estimate
@@ -36,6 +38,9 @@ NO_ORDER = 0.5  # the AUC of a score that orders nothing
 # Of scores that know nothing the interval lay below one half in 16, 11, 8 and 5 of 100 samples with
 # 2, 3, 4 and 5 cancers beside 200 others: with fewer than 5 patients it is not believed.
 FEWEST_TO_ORDER = 5
+# What a study should be able to see of its smallest group (assumptions).
+AUC_ELSEWHERE, AUC_SHORTFALL, POWER = 0.85, 0.10, 0.80
+_SMALLEST = re.compile(r"^\d+ women with cancer are in (?P<group>.*), and (?:\d+|inf) are needed")
 DISCLOSED = ("n_candidates", "n_test_looks", "n_seeds")
 
 
@@ -47,13 +52,18 @@ def scored(table: AuditTable, name: str) -> pd.DataFrame:
     InputError
         If one class is left.
     """
-    units = table.labelled
-    if "split" in units and (units["split"].str.lower() == TEST).any():
-        units = units[units["split"].str.lower() == TEST]
+    units = _of_test(table)
     units = units[units[name].notna()].reset_index(drop=True)
     if units[LABEL].nunique() < 2:
         raise InputError(f"the {len(units):,} rows with a {name} are of one class")
     return units
+
+
+def _of_test(table: AuditTable) -> pd.DataFrame:
+    units = table.labelled
+    if "split" in units and (units["split"].str.lower() == TEST).any():
+        units = units[units["split"].str.lower() == TEST]
+    return units.reset_index(drop=True)
 
 
 def _arrays(units: pd.DataFrame) -> dict[str, object]:
@@ -97,6 +107,34 @@ def _order_of(units: pd.DataFrame, name: str) -> Finding:
         message += ": that it orders them at all is not sure." if unsure else "."
     verdict = GuardVerdict("score_order", auc.value, NO_ORDER, upside_down, message)
     return Finding(verdict, unsure, auc)
+
+
+def _covered(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    """Whether every exam that may have a score has one; amber where not, and who lacks it."""
+    units = _of_test(table)
+    if units[LABEL].nunique() < 2:
+        raise InputError(f"the {len(units):,} rows that may have a score are of one class")
+    name = min(
+        (one for one in ("score", "probability") if table.has(one)),
+        key=lambda one: units[one].notna().mean(),
+    )
+    known, arrays = units[name].notna().to_numpy(), _arrays(units)
+    share = float(np.average(known, weights=arrays["sample_weight"]))
+    words = f"{known.sum():,} of {len(units):,} exams with a label have a {name}"
+    if known.all():
+        return Finding(GuardVerdict("score_covers", share, 1.0, False, f"{words}."))
+    message = f"{words} ({100 * share:.1f}%); the others are not judged"
+    if known.any():
+        seen, unseen, gap = share_difference(
+            arrays["label"], known, arrays["patient_ids"], arrays["sample_weight"], seed
+        )
+        differ = gap.low > 0 or gap.high < 0
+        message += (
+            f". {100 * seen.value:.1f}% of those with and {100 * unseen.value:.1f}% of those without "
+            f"are cancers ({in_points(gap)}): "
+            + ("they differ" if differ else "no difference is seen")
+        )
+    return Finding(GuardVerdict("score_covers", share, 1.0, False, f"{message}."), close=True)
 
 
 def _score_by_device(table: AuditTable, settings: Settings, seed: int) -> Finding:
@@ -155,10 +193,23 @@ def _gap(table: AuditTable, settings: Settings, seed: int) -> Finding:
 def _needed(table: AuditTable, settings: Settings, seed: int) -> Finding:
     units = scored(table, "score")
     arrays = _arrays(units)
-    verdict = cancers_needed(arrays["label"], _groups(table, units), arrays["patient_ids"])
+    auc, gap, power = AUC_ELSEWHERE, AUC_SHORTFALL, POWER
+    groups = _groups(table, units)
+    verdict = cancers_needed(arrays["label"], groups, arrays["patient_ids"], auc, gap, power)
+    group = _SMALLEST.search(verdict.message)["group"]
+    n = int(verdict.statistic)
+    if np.isfinite(verdict.limit):
+        enough = f"about {verdict.limit:.0f} are needed"
+    else:
+        enough = "no number would do, since the other groups have too few"
+    women = "woman with cancer is" if n == 1 else "women with cancer are"
+    told = (
+        f"{n} {women} in {group}, the group with fewest. To notice that the score does worse there "
+        f"(an AUC of {auc - gap:.2f}, where the others have {auc:.2f}) in {100 * power:.0f} of 100 "
+        f"such studies, {enough}"
+        + (": what is not seen in that group may be there all the same." * verdict.fired or ".")
+    )
     # Too few to know is no fault found: amber.
-    few = "and no number would be enough beside so few elsewhere to see"
-    told = verdict.message.replace("and inf are needed to see", few)
     return Finding(replace(verdict, fired=False, message=told), close=verdict.fired)
 
 
@@ -182,6 +233,8 @@ def _disclosed(table: AuditTable, settings: Settings, seed: int) -> Finding:
 CHECKS: tuple[Check, ...] = (
     Check("score_order", "Does the score order cancers above the others?",
           (LABEL, "score|probability"), _order, True, GROUP),
+    Check("score_covers", "Has every exam a score?", (LABEL, "score|probability"),
+          _covered, False, GROUP),
     Check("score_by_device", "Do scores depend on the device at fixed outcome?",
           (LABEL, "score", "device"), _score_by_device, True, GROUP),
     Check("threshold_by_device", "Does one threshold flag alike on every device?",

@@ -124,8 +124,8 @@ def ask_about(table: RawTable) -> None:
             continue
         plain = _plain(name)
         meant = USUAL_NAMES.get(plain)
-        if meant in table.cells or (meant == LABEL and "event" in table.cells):
-            continue  # the label is told already
+        if meant in table.cells:
+            continue
         meant = meant or next((absent[one] for one in absent if _is_slip(plain, one)), None)
         if meant is not None:
             label = f", give --label {brief(name)}" if meant == LABEL else ""

@@ -133,7 +133,9 @@ def opening(table: AuditTable) -> str:
     if LABEL not in table.rows:
         return said + "; the table has no label."
     known = table.labelled
-    share = np.average(known[LABEL], weights=known["weight"]) if len(known) else float("nan")
+    if known.empty:
+        return f"{said}. Of no {table.unit} of the study the label is known."
+    share = np.average(known[LABEL], weights=known["weight"])
     weighted = " by weight" if np.ptp(table.rows["weight"]) > 0 else ""
     return (
         f"{said}. Of {len(known):,} {plural(table.unit)} with a known label "

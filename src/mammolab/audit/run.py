@@ -161,6 +161,10 @@ def why_skipped(table: AuditTable, check: Check) -> str:
         known = table.labelled[LABEL]
         if not known.any() or known.all():
             kind = "without" if not known.any() else "with"
+            if known.empty:
+                return f"Of no {table.unit} the label is known."
+            if len(known) == 1:
+                return f"The one {table.unit} is {kind} {table.label}: one class."
             return f"All {len(known):,} {plural(table.unit)} are {kind} {table.label}: one class."
     return ""
 
@@ -182,7 +186,8 @@ def nothing_judged(table: AuditTable, results: Sequence[Result], checks: Sequenc
     elif not len(known):
         reason = "no label is known (column cancer, or --label)"
     elif known.all() or not known.any():
-        reason = f"all {len(known):,} {plural(table.unit)} with a label are of one class"
+        n = f"all {len(known):,} {plural(table.unit)}" if len(known) > 1 else f"one {table.unit}"
+        reason = f"{n} with a label {'are' if len(known) > 1 else 'is'} of one class"
     else:
         reason = "no check has the columns it needs"
     return f"nothing {'of the label ' * bool(judged)}was judged: {reason}"
@@ -281,7 +286,9 @@ def _judged(check: Check, finding: Finding, table: AuditTable) -> Result:
         sentence = _AUC_IN_WORDS.sub("an AUC not above 0.50", sentence)
         sentence = sentence.replace("no more than the limit", "it tells nothing")
     if level == "amber" and n_smaller is not None and n_smaller < FEWEST_POSITIVES:
-        sentence += f" Only {n_smaller} patients are of the smaller class: too few to tell."
+        patients = "patient is" if n_smaller == 1 else "patients are"
+        sentence += f" Only {n_smaller} {patients} of the smaller class: too few to tell."
+    sentence = told_apart(sentence, finding.verdict.statistic, finding.verdict.limit)
     interval = finding.interval or Estimate(*(float("nan"),) * 3)
     return Result(
         check.name,
@@ -294,6 +301,22 @@ def _judged(check: Check, finding: Finding, table: AuditTable) -> Result:
         interval.low,
         interval.high,
     )
+
+
+def told_apart(sentence: str, number: float, limit: float) -> str:
+    """The sentence with more digits where number and limit would read alike and are not.
+
+    Examples
+    --------
+    >>> told_apart("An AUC of 0.60 (limit 0.60): too far.", 0.6031, 0.6)
+    'An AUC of 0.603 (limit 0.600): too far.'
+    """
+    alike = f"{number:.2f}"
+    if number == limit or alike != f"{limit:.2f}" or f"{alike} (limit {alike}" not in sentence:
+        return sentence
+    digits = next((n for n in range(3, 9) if f"{number:.{n}f}" != f"{limit:.{n}f}"), 2)
+    apart = f"{number:.{digits}f} (limit {limit:.{digits}f}"
+    return sentence.replace(f"{alike} (limit {alike}", apart)
 
 
 def sentence_case(text: str) -> str:

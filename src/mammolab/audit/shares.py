@@ -58,3 +58,18 @@ def share_difference(
     below = np.hypot(inside.value - inside.low, outside.high - outside.value)
     above = np.hypot(inside.high - inside.value, outside.value - outside.low)
     return inside, outside, Estimate(gap, float(gap - below), float(gap + above))
+
+
+def in_points(gap: Estimate) -> str:
+    """A difference of shares in words.
+
+    Examples
+    --------
+    >>> in_points(Estimate(0.061, 0.012, 0.11))
+    '+6.1 points, 95% interval 1.2 to 11.0'
+    """
+    if not np.isfinite(gap.ci).all():
+        return f"{100 * gap.value:+.1f} points, of too few for an interval"
+    return (
+        f"{100 * gap.value:+.1f} points, 95% interval {100 * gap.low:.1f} to {100 * gap.high:.1f}"
+    )

@@ -134,6 +134,7 @@ def read_tables(
             for one in tables]  # fmt: skip
     rows = pd.concat([rows for rows, _, _ in read], ignore_index=True)
     notes = list(dict.fromkeys(note for _, notes, _ in read for note in notes))
+    notes += _repeated(tables, rows)
     unused = tuple(dict.fromkeys(one for _, _, unused in read for one in unused))
     known = LAYOUTS.get(name)
     return finished(
@@ -191,6 +192,21 @@ def with_scores(table: AuditTable, path: Path, score: str | None = None) -> Audi
         unused=(*table.unused, *_unused_of_scores(raw, (key, *value))),
         files=(*table.files, (raw.name, raw.sha256)),
     )
+
+
+def _repeated(tables: Sequence[RawTable], rows: pd.DataFrame) -> list[str]:
+    """How many rows are an earlier one again, cell by cell; without any id that is no news."""
+    cells = pd.concat([one.cells for one in tables])
+    again = cells.duplicated().to_numpy()
+    if not again.any() or not columns.first_present(rows, PATIENT_FROM):
+        return []
+    n = int(again.sum())
+    then = "rows of one exam are taken together" if "exam_id" in rows else "each is counted again"
+    told = (
+        f"{n:,} {'row is' if n == 1 else 'rows are'} exactly the same as an earlier one, the first "
+        f"in line {cells.index[again][0]}; {then}."
+    )
+    return [told]
 
 
 def _unused_of_scores(raw: RawTable, used: Sequence[str]) -> list[str]:
