@@ -12,6 +12,7 @@ from mammolab.audit.registry import CHECKS
 from mammolab.audit.run import (
     FEWEST_POSITIVES,
     LEVELS,
+    Check,
     Finding,
     Settings,
     in_words_of,
@@ -235,7 +236,7 @@ class TestOrder:
         assert found.level == "green" and found.limit == 0.5
         assert found.statistic == pytest.approx(auc(test["score"], test["cancer"]))
         assert found.low < 0.921 < found.high  # two normals two apart
-        assert f"AUC of {found.statistic:.3f}" in found.sentence
+        assert f"above the others: AUC {found.statistic:.3f}" in found.sentence
 
     def test_constant_blind_and_turned_round(self, make_cohort, write):
         cohort = make_cohort().drop(columns="probability")
@@ -246,6 +247,7 @@ class TestOrder:
         assert blind.level == "amber" and blind.low <= 0.5 <= blind.high
         upside_down = self.level(cohort.assign(score=-cohort["score"]), write)
         assert upside_down.level == "red" and upside_down.high < 0.5
+        assert upside_down.sentence.startswith("The score ranks cancers below the others")
         last = self.level(cohort.assign(score=1 - cohort["cancer"]), write)
         assert last.level == "red" and last.statistic == 0
         assert self.level(cohort.assign(score=cohort["cancer"]), write).level == "green"
@@ -274,6 +276,15 @@ class TestOrder:
             few["cancer"] = np.isin(np.arange(40), np.arange(1, 1 + 3 * n, 3)).astype(int)
             few["patient_id"] = [f"P{k}" for k in range(40)]
             assert self.level(few, write).level == expected
+
+
+def test_a_number_and_its_limit_are_told_apart(make_cohort, write):
+    def run(table, settings, seed):
+        return Finding(GuardVerdict("a", 0.6031, 0.6, True, "An AUC of 0.60 (limit 0.60): far."))
+
+    check = Check("a", "A?", (), run, False, "A")
+    (one,) = run_checks(audited(make_cohort(20), write), SETTINGS, [check])
+    assert one.sentence == "An AUC of 0.603 (limit 0.600): far."
 
 
 def verdict(fired):

@@ -100,11 +100,12 @@ def _order_of(units: pd.DataFrame, name: str) -> Finding:
     upside_down = bool((auc.high < NO_ORDER and enough) or all_below)
     unsure = not upside_down and not (auc.low > NO_ORDER or auc.value == 1)
     interval = f", 95% interval {auc.low:.3f} to {auc.high:.3f}" if np.isfinite(auc.low) else ""
-    message = f"The {name} orders cancers above the others with an AUC of {auc.value:.3f}{interval}"
+    how = "ranks cancers below" if upside_down else "orders cancers above"
+    message = f"The {name} {how} the others: AUC {auc.value:.3f}{interval}"
     if upside_down:
-        message += ": it ranks them below; is it turned upside down, or joined to other rows?"
+        message += ". Is it turned upside down, or joined to other rows?"
     else:
-        message += ": that it orders them at all is not sure." if unsure else "."
+        message += "; that it orders them at all is not sure." if unsure else "."
     verdict = GuardVerdict("score_order", auc.value, NO_ORDER, upside_down, message)
     return Finding(verdict, unsure, auc)
 

@@ -74,7 +74,7 @@ class AuditTable:
     def labelled(self) -> pd.DataFrame:
         """The units of the study whose label is known, with the label as a bool.
 
-        Those that were left out of it (included 0) are looked at by the check of exclusions alone.
+        Those that were left out of it (included 0) are looked at by the checks of exclusions alone.
         """
         units = self.units
         if "included" in units:
@@ -278,7 +278,7 @@ def finished(rows: pd.DataFrame, notes: list[str], **known) -> AuditTable:
     if "included" in rows and (rows["included"] == 0).any():
         notes.append(
             f"{int((rows['included'] == 0).sum()):,} rows were left out of the study (included 0); "
-            "one check alone looks at them."
+            "two checks alone look at them."
         )
     if columns.LABEL in rows:
         n_blank = int(rows[columns.LABEL].isna().sum())
