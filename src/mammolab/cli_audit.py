@@ -64,7 +64,12 @@ def audit(
 
     Every check that the table has the columns for is run; the others are listed with what they
     lack. The folder gets audit.pdf, audit.json, audit.csv and a figure. Exit code 0, or 1 where a
-    check is red (--fail-on), or 2 where the input cannot be used.
+    check is red (--fail-on), or 2 where the input cannot be used. Where nothing could be judged the
+    last line says so, and the exit code is 0.
+
+    Each check may be red by chance on one clean table in twenty at most, so that many together are
+    red somewhere more often: 6 red marks on 40 clean tables of the benchmark. One red that stands
+    alone, barely beyond its limit, may be chance.
 
     \b
     Columns, each used where it is there; blank is unknown, never "no":

@@ -10,16 +10,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mammolab import cli
+from mammolab import cli, cli_audit
 from mammolab.audit import report
 from mammolab.audit.command import AuditRequest, audit, exit_code, read_disclosure
 from mammolab.audit.example import audit_example_rows
 from mammolab.audit.images import images_of, thumbnail
-from mammolab.audit.registry import CHECKS
+from mammolab.audit.registry import BY_CHANCE, CHECKS, CLEAN_TABLES, RED_ON_CLEAN_TABLES
 from mammolab.audit.run import Result, Settings, run_checks
 from mammolab.audit.table import read_tables
 from mammolab.data.header import Rejected
 from mammolab.errors import InputError
+from mammolab.paths import repository_root
 
 FILES = {"audit.pdf", "audit.json", "audit.csv", "alone.svg"}
 
@@ -101,6 +102,26 @@ class TestOutput:
         assert contents(out) == before
 
 
+def test_columns_not_used_are_told_everywhere(make_cohort, write, tmp_path):
+    """A column near a known one that is there, or near none, is not asked about."""
+    few = make_cohort(60)[["patient_id", "exam_id", "cancer", "age_years"]]
+    path = write(few.assign(age=3, side="L", label="x", reader=1))
+    scores = write(few[["exam_id"]].assign(score=range(60), outcome=1), "scores.csv")
+    _, said = run(path, tmp_path / "out", scores=scores)
+    told = "Columns not used: age, side, label, reader, outcome (scores.csv)."
+    assert told in said
+    record = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert record["unused_columns"] == ["age", "side", "label", "reader", "outcome (scores.csv)"]
+    table = read_tables([path])
+    assert (
+        told.replace(", outcome (scores.csv)", "") in report.content(table, Settings(), [])["notes"]
+    )
+    many = replace(table, unused=tuple(f"c{k}" for k in range(25)))
+    assert report.not_used(many)[0].endswith("c19, and 5 more (audit.json).")
+    table = read_tables([write(few.assign(relapse=few["cancer"]))], label="relapse")
+    assert "The file's own column cancer was not used." in table.notes
+
+
 def test_exit_codes_of_levels():
     def result(level):
         return Result("a", "b", "c?", level, "d.")
@@ -137,9 +158,48 @@ def test_nothing_to_tell_is_an_answer(make_cohort, write, tmp_path, monkeypatch,
         n = len(CHECKS)
         told = capsys.readouterr().out
         assert f"{n} checks: 0 red, 0 amber, 0 green, {n} skipped" in told
+        assert told.splitlines()[-1].startswith("nothing was judged: ")
     parquet = tmp_path / "cohort.parquet"
     cohort.to_parquet(parquet)
     assert command(monkeypatch, parquet, "--out", tmp_path / "parquet") == 0
+
+
+@pytest.mark.parametrize(
+    "spoil, told",
+    [
+        (lambda t: t[:0], "nothing was judged: the table has no row."),
+        (lambda t: t.drop(columns="split"), ""),
+        (
+            lambda t: t.assign(cancer=1),
+            "nothing of the label was judged: all 60 exams with a label are of one class.",
+        ),
+        (
+            lambda t: t.drop(columns=["cancer", "split"]),
+            "nothing was judged: no label is known (column cancer, or --label).",
+        ),
+        (lambda t: t.assign(cancer=""), "nothing of the label was judged: no label is known"),
+    ],
+)
+def test_the_last_line_says_where_nothing_was_judged(make_cohort, write, tmp_path, spoil, told):
+    few = make_cohort(60)[["patient_id", "exam_id", "split", "cancer", "site", "score"]]
+    code, said = run(write(spoil(few)), tmp_path / "out", fail_on="never")
+    assert code == 0
+    record = json.loads((tmp_path / "out" / "audit.json").read_text())
+    if not told:
+        assert said[-1].startswith("report: ") and record["nothing_judged"] is None
+    else:
+        assert said[-1].startswith(told) and said[-2].startswith("report: ")
+        assert said[-1] == record["nothing_judged"] + "."
+
+
+def test_how_often_clean_tables_are_red_is_told_as_measured(make_cohort, write):
+    measured = pd.read_csv(repository_root() / "benchmarks" / "audit_alarms.csv")
+    assert measured["n_tables"].max() == CLEAN_TABLES
+    assert measured["n_red"].sum() == RED_ON_CLEAN_TABLES
+    told = f"{RED_ON_CLEAN_TABLES} red marks on {CLEAN_TABLES} clean tables"
+    assert told in " ".join(cli_audit.audit.__doc__.split())
+    table = read_tables([write(make_cohort(20)[["patient_id", "cancer"]])])
+    assert BY_CHANCE in report.content(table, Settings(), [])["colours"]
 
 
 class TestBadInput:
@@ -155,6 +215,17 @@ class TestBadInput:
             (lambda t: t.assign(probability=1.2), r"probability leaves \[0, 1\]"),
             (lambda t: t.assign(sampling_weight=-1), "sampling_weight is negative"),
             (lambda t: t.rename(columns={"device": "devices"}), "devices, which looks like device"),
+            (lambda t: t.rename(columns={"device": "devise"}), "devise, which looks like device"),
+            (lambda t: t.rename(columns={"device": "Scanner"}), "Scanner, which looks like device"),
+            (lambda t: t.rename(columns={"device": "machine"}), "machine, .* like device"),
+            (lambda t: t.rename(columns={"age_years": "age"}), "age, which looks like age_years"),
+            (lambda t: t.rename(columns={"exam_date": "scan_date"}), "scan_date, .* exam_date"),
+            (lambda t: t.rename(columns={"site": "hospital"}), "hospital, which looks like site"),
+            (lambda t: t.rename(columns={"race_ethnicity": "race"}), "race, .* race_ethnicity"),
+            (lambda t: t.rename(columns={"density": "breast_density"}), "like density"),
+            (lambda t: t.rename(columns={"cancer": "outcome"}), "like cancer: .* --label outcome"),
+            (lambda t: t.rename(columns={"cancer": "label"}), "give --label label"),
+            (lambda t: t.rename(columns={"patient_id": "patient"}), "patient, .* patient_id"),
             (lambda t: t.rename(columns=lambda name: f"x{name[::-1]}"), "no column that an audit"),
             (lambda t: t.assign(score="inf"), "score is infinite"),
             (
@@ -168,6 +239,24 @@ class TestBadInput:
             run(write(spoil(make_cohort(30))), tmp_path / "out")
         assert "\n" not in str(caught.value)
         assert not (tmp_path / "out").exists()
+
+    def test_a_workbook_and_a_folder_of_tables(self, make_cohort, write, tmp_path, write_pictures):
+        for name in ("cohort.xlsx", "COHORT.XLS", "cohort.ods"):
+            (tmp_path / name).write_bytes(b"PK or not")
+            with pytest.raises(InputError, match="is a workbook: save its sheet as CSV"):
+                run(tmp_path / name, tmp_path / "out")
+        with pytest.raises(InputError, match=r"there is no file .*absent\.xlsx"):
+            run(tmp_path / "absent.xlsx", tmp_path / "out")
+        for name in ("b.csv", "a.csv", "c.parquet", "d.csv"):
+            path = write(make_cohort(5), f"tables/{name}")
+        match = r"folder of tables \(a\.csv, b\.csv, c\.parquet, \.\.\.\): give the files .*a\.csv"
+        with pytest.raises(InputError, match=match):
+            run(path.parent, tmp_path / "out")
+        write_pictures(["normal/a_1.png", "sick/b_1.png"], folder="tables")
+        run(path.parent, tmp_path / "out")  # a list beside the images is no matter
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(InputError, match="holds no image"):
+            run(tmp_path / "empty", tmp_path / "out")
 
     @pytest.mark.parametrize(
         "how, match",

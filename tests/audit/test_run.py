@@ -1,22 +1,30 @@
 """Every level can be reached, for the right reason, and a check that cannot be run says why."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from mammolab.audit import report
+from mammolab.audit.figures import alone_figure
 from mammolab.audit.registry import CHECKS
 from mammolab.audit.run import (
     FEWEST_POSITIVES,
     LEVELS,
+    Check,
     Finding,
     Settings,
     in_words_of,
     level_of,
     run_checks,
+    tells_nothing,
 )
 from mammolab.audit.table import read_tables, with_scores
 from mammolab.errors import InputError
+from mammolab.evaluate.roc import auc
 from mammolab.pitfalls.verdict import GuardVerdict
+from mammolab.report.style import style
 
 SETTINGS = Settings(
     prevalence=0.1, disclosure={"n_candidates": 3, "n_test_looks": 1, "n_seeds": 5}, seed=1
@@ -98,6 +106,7 @@ def spoil_missing(t):
 
 
 SPOILT = {
+    "score_order": (lambda t: t.assign(score=-t["score"]), {}),
     "patient_overlap": (spoil_split, {}),
     "prevalence": (lambda t: t, {"prevalence": 0.006}),
     "alone_device": (spoil_device, {}),
@@ -110,6 +119,10 @@ SPOILT = {
     "label_source": (lambda t: t.assign(recalled=t["cancer"]), {}),
     "follow_up": (lambda t: t.assign(follow_up_days=t["follow_up_days"] - 300), {}),
     "exclusions": (spoil_exclusions, {}),
+    "exclusions_by_label": (
+        lambda t: t.assign(included=np.where(t["cancer"] == 1, np.arange(len(t)) % 2, 1)),
+        {},
+    ),
     "early_cancers": (lambda t: t.assign(time_years=(t["time_years"] - 1).round(2)), {}),
     "informative_censoring": (
         lambda t: t.assign(score=t["score"] + 1.0 * ((t["event"] == 0) & (t["time_years"] < 5))),
@@ -148,8 +161,130 @@ def test_every_check_is_tried_red_or_needs_images():
     alone = {name for name in untried if name.startswith(("alone_", "prevalence_by_"))}
     assert untried - alone == {
         "duplicate_images", "border_probe", "device_probe",  # in test_command.py
-        "cancers_needed",  # never red: too few to know is amber
+        "cancers_needed", "score_covers",  # never red: too few to know is amber
     }  # fmt: skip
+
+
+class TestCovered:
+    def found(self, cohort, write):
+        return levels(audited(cohort, write), names=["score_covers"])["score_covers"]
+
+    def test_part_of_the_rows_and_who(self, make_cohort, write):
+        cohort = make_cohort(1500).drop(columns=["split", "included", "probability"])
+        assert self.found(cohort, write).level == "green"
+        alike = cohort.groupby("cancer").cumcount() % 3 > 0  # a third of either class is missing
+        found = self.found(cohort.assign(score=cohort["score"].where(alike)), write)
+        assert found.level == "amber" and f"{alike.sum():,} of 1,500 exams" in found.sentence
+        assert found.statistic == pytest.approx(alike.mean())
+        assert found.sentence.endswith("no difference is seen.")
+        without_cancers = cohort.assign(score=cohort["score"].where(cohort["cancer"] == 0))
+        found = self.found(without_cancers, write)
+        assert found.level == "amber" and found.sentence.endswith("they differ.")
+        assert "0.0% of those with and 100.0% of those without" in found.sentence
+        one = cohort.assign(score=cohort["score"].where(np.arange(1500) > 0))
+        assert "of too few for an interval" in self.found(one, write).sentence
+
+    def test_scores_of_the_test_set_are_enough(self, make_cohort, write):
+        cohort = make_cohort(600).drop(columns="probability")
+        test = cohort.assign(score=cohort["score"].where(cohort["split"] == "test"))
+        assert self.found(test, write).level == "green"
+
+
+class TestExclusionsByLabel:
+    def found(self, cohort, write):
+        return levels(audited(cohort, write), names=["exclusions_by_label"])["exclusions_by_label"]
+
+    @pytest.mark.parametrize("kept", [0, 1])
+    def test_all_cancers_gone_or_all_kept(self, make_cohort, write, kept):
+        """No cancer is left in the study then; the check is asked all the same."""
+        cohort = make_cohort(1000)
+        half = np.arange(1000) % 2
+        spoilt = cohort.assign(included=np.where(cohort["cancer"] == 1, kept, half))
+        found = self.found(spoilt, write)
+        assert found.level == "red", found.sentence
+        others = 1 - half[cohort["cancer"] == 0].mean()
+        assert found.statistic == pytest.approx((1 - kept) - others)
+        assert found.low < found.statistic < found.high
+
+    def test_weights_say_who_was_left_out(self, make_cohort, write):
+        """Half of the rows of others are gone, each of which stands for hardly any exam."""
+        cohort = make_cohort(2000)
+        gone = (cohort["cancer"] == 0) & (np.arange(2000) % 2 == 0)
+        spoilt = cohort.assign(included=1 - gone.astype(int))
+        assert self.found(spoilt, write).level == "red"
+        light = spoilt.assign(sampling_weight=np.where(gone, 0.01, 1))
+        assert self.found(light, write).level == "green"
+
+    def test_few_and_none(self, make_cohort, write):
+        cohort = make_cohort(200).assign(cancer=lambda t: (np.arange(len(t)) < 4).astype(int))
+        few = self.found(cohort.assign(included=(np.arange(200) % 3 == 0).astype(int)), write)
+        assert few.level == "amber", few.sentence
+        none = self.found(cohort.assign(included=1), write)
+        assert none.level == "skipped" and "0 of 200 rows are left out" in none.sentence
+
+
+class TestOrder:
+    """The score turned round, blind, constant; few patients."""
+
+    def level(self, cohort, write):
+        return levels(audited(cohort, write), names=["score_order"])["score_order"]
+
+    def test_the_number_and_its_interval(self, make_cohort, write):
+        cohort = make_cohort()
+        found = self.level(cohort.drop(columns="probability"), write)
+        test = cohort[(cohort["split"] == "test") & (cohort["included"] == 1)]
+        assert found.level == "green" and found.limit == 0.5
+        assert found.statistic == pytest.approx(auc(test["score"], test["cancer"]))
+        assert found.low < 0.921 < found.high  # two normals two apart
+        assert f"above the others: AUC {found.statistic:.3f}" in found.sentence
+
+    def test_constant_blind_and_turned_round(self, make_cohort, write):
+        cohort = make_cohort().drop(columns="probability")
+        noise = np.random.default_rng(1).normal(size=len(cohort))
+        constant = self.level(cohort.assign(score=0.5), write)
+        assert constant.level == "red" and "is the same in all" in constant.sentence
+        blind = self.level(cohort.assign(score=noise), write)
+        assert blind.level == "amber" and blind.low <= 0.5 <= blind.high
+        upside_down = self.level(cohort.assign(score=-cohort["score"]), write)
+        assert upside_down.level == "red" and upside_down.high < 0.5
+        assert upside_down.sentence.startswith("The score ranks cancers below the others")
+        last = self.level(cohort.assign(score=1 - cohort["cancer"]), write)
+        assert last.level == "red" and last.statistic == 0
+        assert self.level(cohort.assign(score=cohort["cancer"]), write).level == "green"
+
+    def test_a_probability_turned_round_beside_a_good_score(self, make_cohort, write):
+        cohort = make_cohort()
+        found = self.level(cohort.assign(probability=1 - cohort["probability"]), write)
+        assert found.level == "red" and found.sentence.startswith("The probability")
+
+    def test_weights_and_patients(self, make_cohort, write):
+        """A score that is right in the rows that stand for many, and wrong in the others."""
+        cohort = make_cohort().drop(columns=["probability", "split", "included"])
+        many = np.arange(len(cohort)) % 2 == 0
+        sign = np.where(many, 1, -1)
+        mixed = cohort.assign(score=sign * (cohort["score"] - cohort["score"].mean()),
+                              sampling_weight=np.where(many, 30, 1))  # fmt: skip
+        assert self.level(mixed, write).statistic > 0.85
+        once, twice = cohort, pd.concat([cohort, cohort.assign(exam_id=cohort["exam_id"] + "b")])
+        width = [(one := self.level(t, write)).high - one.low for t in (once, twice)]
+        assert width[1] == pytest.approx(width[0], rel=0.02)
+
+    def test_few_patients_prove_nothing(self, make_cohort, write):
+        few = make_cohort(40)[["patient_id", "score"]].assign(cancer=0)
+        few["score"] = np.arange(40.0)
+        for n, expected in ((1, "skipped"), (3, "amber"), (5, "red")):
+            few["cancer"] = np.isin(np.arange(40), np.arange(1, 1 + 3 * n, 3)).astype(int)
+            few["patient_id"] = [f"P{k}" for k in range(40)]
+            assert self.level(few, write).level == expected
+
+
+def test_a_number_and_its_limit_are_told_apart(make_cohort, write):
+    def run(table, settings, seed):
+        return Finding(GuardVerdict("a", 0.6031, 0.6, True, "An AUC of 0.60 (limit 0.60): far."))
+
+    check = Check("a", "A?", (), run, False, "A")
+    (one,) = run_checks(audited(make_cohort(20), write), SETTINGS, [check])
+    assert one.sentence == "An AUC of 0.603 (limit 0.600): far."
 
 
 def verdict(fired):
@@ -171,6 +306,25 @@ def test_levels(finding, n_smaller, expected):
     assert level_of(finding, n_smaller) == expected and expected in LEVELS
 
 
+def test_an_auc_below_one_half_is_shown_as_telling_nothing(clean):
+    """The raw number stays in the result, which is what audit.json holds."""
+    below = [one for one in clean.values() if one.name.startswith("alone_") and one.statistic < 0.5]
+    above = [one for one in clean.values() if one.name.startswith("alone_") and one.statistic > 0.5]
+    assert below and above
+    for one in below:
+        assert "an AUC not above 0.50 (limit" in one.sentence and "it tells nothing" in one.sentence
+        shown = report._check(one)
+        assert (shown["number"], shown["interval"]) == ("≤ 0.5", "tells nothing")
+    assert all(f"an AUC of {one.statistic:.2f}" in one.sentence for one in above)
+    assert not tells_nothing("score_order", 0.3)  # a score below one half is turned round
+    with style():
+        (ax,) = alone_figure([*below, *above], "cancer").axes
+    said = [text.get_text() for text in ax.texts]
+    assert said.count("tells nothing") == len(below)
+    drawn = [x for line in ax.lines[1:] for x in line.get_xdata()]
+    assert len(drawn) == len(below) + len(above) and min(drawn) == 0.5
+
+
 def test_close_to_the_limit_is_amber(make_cohort, write):
     """An AUC of the device above 0.55, not by chance, and not above 0.60."""
     rng = np.random.default_rng(3)
@@ -187,6 +341,47 @@ def test_few_cancers_are_amber_and_say_so(make_cohort, write):
     keep = (cohort["cancer"] == 0) | (cohort["cancer"].cumsum() <= 12)
     found = levels(audited(cohort[keep], write), names=["alone_site"])["alone_site"]
     assert found.level == "amber" and "too few to tell" in found.sentence
+    one = cohort.drop(columns="included")
+    one = one[(one["cancer"] == 0) | (one["cancer"].cumsum() == 1)]
+    found = levels(audited(one, write), names=["score_order"])["score_order"]
+    assert found.level == "skipped"  # one patient is no sample
+    found = levels(audited(one, write), names=["label_timing"])["label_timing"]
+    assert "Only 1 patient is of the smaller class" in found.sentence
+
+
+def test_the_smallest_group_in_plain_words(make_cohort, write, clean):
+    assert re.match(
+        r"\d+ women with cancer are in [a-z_]+=.*, the group with fewest\. To notice that the score "
+        r"does worse there \(an AUC of 0\.75, where the others have 0\.85\) in 80 of 100 such studies, "
+        r"about \d+ are needed: what is not seen",
+        clean["cancers_needed"].sentence,
+    ), clean["cancers_needed"].sentence
+    few = make_cohort(300)[["patient_id", "cancer", "score", "site"]]
+    few = few[(few["cancer"] == 0) | (few["cancer"].cumsum() <= 5)]
+    told = levels(audited(few, write), names=["cancers_needed"])["cancers_needed"].sentence
+    assert "no number would do, since the other groups have too few: what is not" in told
+
+
+def test_rows_that_are_there_twice_are_counted_and_told(make_cohort, write):
+    cohort = make_cohort(50).drop(columns="exam_id")
+    twice = pd.concat([cohort, cohort[:3]])
+    told = "3 rows are exactly the same as an earlier one, the first in line 52; each is counted again."
+    assert told in audited(twice, write).notes
+    assert not any("exactly the same" in note for note in audited(cohort, write).notes)
+    exams = make_cohort(50)
+    table = audited(pd.concat([exams, exams[:1]]), write)
+    assert any("1 row is exactly the same" in n and "taken together" in n for n in table.notes)
+    assert len(table.units) == 50
+    nameless = twice[["cancer", "site"]]
+    assert not any("exactly the same" in note for note in audited(nameless, write).notes)
+
+
+def test_no_number_is_shown_of_no_exam(make_cohort, write):
+    cohort = make_cohort(30)
+    said = report.opening(audited(cohort.assign(cancer=""), write))
+    assert said.endswith("Of no exam of the study the label is known.")
+    one = levels(audited(cohort[:1].assign(included=1), write), names=["alone_site"])["alone_site"]
+    assert one.sentence.startswith("The one exam is with")
 
 
 def test_skipped_checks_name_what_they_lack(make_cohort, write):

@@ -10,11 +10,12 @@ from statsmodels.stats.proportion import proportion_confint
 
 from mammolab.audit.checks_data import categories
 from mammolab.audit.columns import LABEL
-from mammolab.audit.run import HALFWAY, Check, Finding, Settings
+from mammolab.audit.run import FEWEST_POSITIVES, HALFWAY, Check, Finding, Settings
+from mammolab.audit.shares import in_points, share_difference
 from mammolab.audit.table import AuditTable
 from mammolab.errors import InputError
 from mammolab.evaluate.checks import Estimate, effective_number
-from mammolab.pitfalls.guards_exclusion import exclusions
+from mammolab.pitfalls.guards_exclusion import EXCLUSION_GAP, exclusions
 from mammolab.pitfalls.guards_follow_up import early_cancers, follow_up, informative_censoring
 from mammolab.pitfalls.guards_label import label_source, label_timing
 from mammolab.pitfalls.verdict import GuardVerdict
@@ -120,6 +121,30 @@ def _exclusions(table: AuditTable, settings: Settings, seed: int) -> Finding:
     return Finding(verdict)
 
 
+def _exclusions_by_label(table: AuditTable, settings: Settings, seed: int) -> Finding:
+    """Cancers left out more often, or less, than the others: red where surely beyond the limit."""
+    units = table.units
+    units = units[units["included"].notna() & units[LABEL].notna()].reset_index(drop=True)
+    label, left_out = (units[LABEL] == 1).to_numpy(), (units["included"] == 0).to_numpy()
+    patient = units["patient"].to_numpy()
+    if label.all() or not label.any():
+        raise InputError(f"of {len(units):,} rows with included and a label all are of one class")
+    if left_out.all() or not left_out.any():
+        raise InputError(f"{int(left_out.sum()):,} of {len(units):,} rows are left out: no choice")
+    sick, well, gap = share_difference(left_out, label, patient, units["weight"].to_numpy(), seed)
+    surely = bool(gap.low > EXCLUSION_GAP or gap.high < -EXCLUSION_GAP)
+    known = bool(gap.low > 0 or gap.high < 0)
+    few = min(len(np.unique(patient[label == kind])) for kind in (True, False)) < FEWEST_POSITIVES
+    close = (known and abs(gap.value) > HALFWAY * EXCLUSION_GAP) or few
+    message = (
+        f"{100 * sick.value:.1f}% of cancers and {100 * well.value:.1f}% of the others are left out: "
+        f"{in_points(gap)} (limit {100 * EXCLUSION_GAP:g} either way)"
+        + (": prevalence and accuracy are those of a chosen set." if surely else ".")
+    )
+    verdict = GuardVerdict("exclusions_by_label", gap.value, EXCLUSION_GAP, surely, message)
+    return Finding(verdict, close and not surely, gap)
+
+
 CHECKS: tuple[Check, ...] = (
     Check("label_timing", "Does the diagnosis follow the exam, within the horizon?",
           (LABEL, "exam_date", "diagnosis_date"), _timing, True, GROUP),
@@ -128,6 +153,8 @@ CHECKS: tuple[Check, ...] = (
     Check("follow_up", "Were the negatives followed long enough?", (LABEL, "follow_up_days"),
           _follow_up, True, GROUP),
     Check("exclusions", "Who was left out?", ("included",), _exclusions, False, GROUP),
+    Check("exclusions_by_label", "Were cancers left out as often as the others?",
+          ("included", LABEL), _exclusions_by_label, False, GROUP),
     Check("early_cancers", "Is the risk mostly cancer that was there already?",
           ("time_years", "event"), _early, False, GROUP),
     Check("informative_censoring", "Are those lost to follow-up like those who are followed?",

@@ -61,6 +61,14 @@ BY_NAME = {column.name: column for column in KNOWN}
 ALIASES = {alias: column.name for column in KNOWN for alias in column.aliases}
 LABEL = "cancer"
 NAMES_OF_LABEL = (LABEL, *BY_NAME[LABEL].aliases)
+# What a known column is often called elsewhere. Asked about, never guessed: `label` may be any.
+USUAL_NAMES = {
+    "age": "age_years", "label": LABEL, "outcome": LABEL, "scandate": "exam_date",
+    "scanner": "device", "machine": "device", "hospital": "site", "race": "race_ethnicity",
+    "breastdensity": "density",
+}  # fmt: skip
+# Letters in which two names may differ and be one, by the length of the known one: side is not site.
+SLIPS_FROM_LENGTH = ((9, 2), (5, 1), (0, 0))
 
 
 def renamed(table: RawTable, label: str | None, score: str | None) -> tuple[RawTable, list[str]]:
@@ -97,8 +105,59 @@ def renamed(table: RawTable, label: str | None, score: str | None) -> tuple[RawT
             f"{table.name} has no column that an audit knows; it has {shown or 'none'}; known: "
             f"{', '.join(BY_NAME)}"
         )
-    return table, [f"Column {brief(one)} was taken for {name}." for one, name in wanted.items()
-                   if one != name]  # fmt: skip
+    notes = [f"Column {brief(one)} was taken for {name}." for one, name in wanted.items()
+             if one != name]  # fmt: skip
+    return table, notes + [f"The file's own column {name} was not used." for name in drop]
+
+
+def ask_about(table: RawTable) -> None:
+    """Stop when an unknown column may be a known one that is absent: nothing would be said of it.
+
+    Raises
+    ------
+    InputError
+        Names the column and what it may be.
+    """
+    absent = {_plain(name): name for name in BY_NAME if name not in table.cells}
+    for name in table.cells:
+        if name in BY_NAME or name in ALIASES:
+            continue
+        plain = _plain(name)
+        meant = USUAL_NAMES.get(plain)
+        if meant in table.cells:
+            continue
+        meant = meant or next((absent[one] for one in absent if _is_slip(plain, one)), None)
+        if meant is not None:
+            label = f", give --label {brief(name)}" if meant == LABEL else ""
+            raise InputError(
+                f"{table.name} has a column {brief(name)}, which looks like {meant}: rename it to "
+                f"that{label}, or to something else if it means something else"
+            )
+
+
+def _plain(name: str) -> str:
+    return "".join(one for one in name.lower() if one.isalnum())
+
+
+def _is_slip(given: str, known: str) -> bool:
+    most = next(slips for length, slips in SLIPS_FROM_LENGTH if len(known) >= length)
+    return abs(len(given) - len(known)) <= most and edit_distance(given, known) <= most
+
+
+def edit_distance(one: str, other: str) -> int:
+    """Letters to be put in, left out or changed to make one of the other (Levenshtein 1966).
+
+    Examples
+    --------
+    >>> edit_distance("devise", "device"), edit_distance("age", "ages"), edit_distance("", "ab")
+    (1, 1, 2)
+    """
+    row = list(range(len(other) + 1))
+    for k, letter in enumerate(one, start=1):
+        before, row = row, [k]
+        for j, against in enumerate(other, start=1):
+            row.append(min(before[j] + 1, row[-1] + 1, before[j - 1] + (letter != against)))
+    return row[-1]
 
 
 def typed(table: RawTable) -> pd.DataFrame:

@@ -14,9 +14,10 @@ from mammolab import __version__
 from mammolab.audit.checks_score import DISCLOSED
 from mammolab.audit.folder_tree import read_folder
 from mammolab.audit.images import images_of
+from mammolab.audit.raw import check_no_folder_of_tables
 from mammolab.audit.registry import CHECKS
-from mammolab.audit.report import opening, set_report
-from mammolab.audit.run import LEVELS, Result, Settings, run_checks
+from mammolab.audit.report import not_used, opening, set_report
+from mammolab.audit.run import LEVELS, Result, Settings, nothing_judged, run_checks
 from mammolab.audit.table import AuditTable, read_tables, with_scores
 from mammolab.clinic.folder import OutputFolder, write_csv
 from mammolab.errors import InputError, unknown_name
@@ -59,7 +60,8 @@ def audit(
     out : Path
         New, empty, or an earlier output of this command, which is replaced.
     say : callable
-        Takes one line of the summary; the last is the path of the report.
+        Takes one line of the summary. The last is the path of the report, or says loudly that
+        nothing was judged.
     progress : callable, optional
         Takes a line while a large table, or images, are worked on.
 
@@ -105,6 +107,9 @@ def audit(
     for line in summary(table, results):
         say(line)
     say(f"report: {out / 'audit.pdf'}")
+    nothing = nothing_judged(table, results, CHECKS)
+    if nothing:
+        say(f"{nothing}.")
     return exit_code(results, request.fail_on)
 
 
@@ -156,6 +161,7 @@ def facts(
         "synthetic": table.synthetic,
         "settings": asdict(settings),
         "counts": counted,
+        "nothing_judged": nothing_judged(table, results, CHECKS) or None,
         "fail_on": fail_on,
         "exit_code": exit_code(results, fail_on),
         "checks": [_plain(one) for one in results],
@@ -166,7 +172,7 @@ def facts(
 
 def summary(table: AuditTable, results: Sequence[Result]) -> list[str]:
     """A few lines for the terminal: how it was read, every red and amber, a count of the rest."""
-    lines = [opening(table), *table.notes]
+    lines = [opening(table), *table.notes, *not_used(table)]
     for level in ("red", "amber"):
         lines += [f"{level:6s}{one.sentence}" for one in results if one.level == level]
     counted = ", ".join(f"{sum(one.level == level for one in results)} {level}" for level in LEVELS)
@@ -181,6 +187,7 @@ def _read(request: AuditRequest, progress: Callable[[str], object] | None) -> Au
     if folders and len(request.tables) > 1:
         raise InputError(f"{folders[0]} is a folder: audit one folder by itself")
     if folders:
+        check_no_folder_of_tables(Path(folders[0]))
         if request.layout not in ("auto", "folder"):
             raise InputError(
                 f"{folders[0]} is a folder; its layout is folder, not {request.layout}"

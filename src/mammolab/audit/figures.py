@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mammolab.audit.run import Result
+from mammolab.audit.run import TELLS_NOTHING, Result, tells_nothing
 from mammolab.report.style import COLOURS, text_beside
 
 ALONE = "alone_"  # checks whose statistic is the AUC of one column
@@ -24,6 +24,8 @@ def drawn(results: Sequence[Result]) -> list[Result]:
 def alone_figure(results: Sequence[Result], label: str) -> Figure:
     """AUC of each column alone, against one half and its limit; to be drawn within `style()`.
 
+    What lies below one half is drawn at one half: a cross-validated AUC there tells nothing.
+
     Parameters
     ----------
     results : sequence of Result
@@ -36,19 +38,24 @@ def alone_figure(results: Sequence[Result], label: str) -> Figure:
     ax.axvline(0.5, color=COLOURS["published"], lw=0.8)
     for row, one in enumerate(results):
         colour = LEVEL_COLOURS[one.level]
-        if np.isfinite([one.low, one.high]).all():
-            ax.hlines(row, one.low, one.high, color=colour, lw=1.6)
-        ax.plot(one.statistic, row, LEVEL_MARKS[one.level], color=colour, ms=5.5, mew=0.4)
+        low, high, value = np.maximum(
+            [one.low, one.high, one.statistic], TELLS_NOTHING
+        )  # NaN stays
+        if high > low:
+            ax.hlines(row, low, high, color=colour, lw=1.6)
+        ax.plot(value, row, LEVEL_MARKS[one.level], color=colour, ms=5.5, mew=0.4)
         ax.vlines(one.limit, row - 0.32, row + 0.32, color=COLOURS["ink"], lw=1.2)
         interval = f"{one.statistic:.2f}"
-        if np.isfinite([one.low, one.high]).all():
+        if tells_nothing(one.name, one.statistic):
+            interval = "tells nothing"
+        elif np.isfinite([one.low, one.high]).all():
             interval += f" ({one.low:.2f}–{one.high:.2f})"
         text_beside(ax, row, 6, interval)
     ax.set_yticks(range(len(results)), [_name(one) for one in results])
     ax.set_ylim(len(results) - 0.4, -0.6)
     values = [v for one in results for v in (one.statistic, one.low, one.high, one.limit)]
     values = np.array(values)[np.isfinite(values)]
-    ax.set_xlim(min(0.45, values.min() - 0.02), max(0.7, min(1.0, values.max() + 0.03)) + 0.002)
+    ax.set_xlim(0.47, max(0.7, min(1.0, values.max() + 0.03)) + 0.002)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     told = label.replace("$", r"\$")

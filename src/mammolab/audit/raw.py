@@ -14,12 +14,37 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mammolab.audit.images import SUFFIXES
 from mammolab.data.user_table import PARQUET, SEPARATORS, RawTable, read_table
 from mammolab.errors import InputError
+
+WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+TABLES = (".csv", ".csv.gz", ".tsv", *PARQUET, *WORKBOOKS)
+
+
+def check_no_folder_of_tables(folder: Path) -> None:
+    """Stop at a folder that holds tables and no image: which of them are one cohort is not told.
+
+    Raises
+    ------
+    InputError
+        Names some of the tables and says how they are given.
+    """
+    tables = sorted(one.name for one in folder.iterdir() if one.name.lower().endswith(TABLES))
+    if tables and not any(one.suffix.lower() in SUFFIXES for one in folder.rglob("*")):
+        raise InputError(
+            f"{folder} is a folder of tables ({', '.join(tables[:3])}{', ...' * (len(tables) > 3)}): "
+            f"give the files themselves, such as {folder / tables[0]}; several where they are of one "
+            "layout"
+        )
 
 
 def read_raw(path: Path) -> RawTable:
     """A table as text; unlike `read_table`, a header without rows is a table too, and gzip is read."""
+    if path.suffix.lower() in WORKBOOKS and path.is_file():
+        raise InputError(
+            f"{path.name} is a workbook: save its sheet as CSV (File, Save as) and give that file"
+        )
     if path.suffix.lower() != ".gz":
         return _header_alone(path) or read_table(path)
     with tempfile.TemporaryDirectory() as folder:

@@ -13,14 +13,25 @@ import typst
 from mammolab import __version__
 from mammolab.audit.columns import LABEL
 from mammolab.audit.figures import alone_figure, drawn
-from mammolab.audit.registry import GROUPS
-from mammolab.audit.run import FEWEST_POSITIVES, LEVELS, Result, Settings, plural
+from mammolab.audit.registry import BY_CHANCE, CHECKS, GROUPS
+from mammolab.audit.run import (
+    FEWEST_POSITIVES,
+    LEVELS,
+    TELLS_NOTHING,
+    Result,
+    Settings,
+    nothing_judged,
+    plural,
+    sentence_case,
+    tells_nothing,
+)
 from mammolab.audit.table import AuditTable
 from mammolab.data.user_table import brief
 from mammolab.errors import InputError
 from mammolab.files import write_json
 from mammolab.report.style import save_svg, style
 
+MOST_NAMED = 20  # columns not used, in a sentence; audit.json has them all
 TEMPLATE = Path(__file__).with_name("audit.typ")
 COUNTED = {
     "red": "the guard spoke up",
@@ -29,8 +40,7 @@ COUNTED = {
     "skipped": "the table cannot tell",
 }
 COLOURS_IN_WORDS = (
-    "Red: the guard fired; its limit is documented with it, and clean data should set off at most "
-    "one guard of its kind in twenty. Amber: over half of the way to the limit, or what should "
+    "Red: the guard fired; its limit is documented with it. Amber: over half of the way to the limit, or what should "
     f"have been told was not, or fewer than {FEWEST_POSITIVES} patients of the smaller class stand "
     "behind a quiet guard. Green: looked at, and quiet. Skipped: a column is missing, or there is "
     "only one class; nothing is known then."
@@ -96,14 +106,15 @@ def content(table: AuditTable, settings: Settings, results: Sequence[Result]) ->
         "synthetic": table.synthetic,
         "version": __version__,
         "opening": opening(table),
+        "alarm": sentence_case(nothing_judged(table, results, CHECKS)),
         "counts": [
             [level, sum(one.level == level for one in results), COUNTED[level]] for level in LEVELS
         ],
         "groups": groups,
         "figure": bool(drawn(results)),
         "skipped": _skipped(results),
-        "notes": [*table.notes, *_images(table), *table.cautions, *_unused(table)],
-        "colours": COLOURS_IN_WORDS,
+        "notes": [*table.notes, *_images(table), *table.cautions, *not_used(table)],
+        "colours": f"{COLOURS_IN_WORDS} {BY_CHANCE}",
         "provenance": _provenance(table, settings),
     }
 
@@ -122,7 +133,9 @@ def opening(table: AuditTable) -> str:
     if LABEL not in table.rows:
         return said + "; the table has no label."
     known = table.labelled
-    share = np.average(known[LABEL], weights=known["weight"]) if len(known) else float("nan")
+    if known.empty:
+        return f"{said}. Of no {table.unit} of the study the label is known."
+    share = np.average(known[LABEL], weights=known["weight"])
     weighted = " by weight" if np.ptp(table.rows["weight"]) > 0 else ""
     return (
         f"{said}. Of {len(known):,} {plural(table.unit)} with a known label "
@@ -148,12 +161,16 @@ def number_text(value: float) -> str:
 
 def _check(one: Result) -> dict:
     known = np.isfinite([one.low, one.high]).all()
+    number = number_text(one.statistic)
+    interval = f"{number_text(one.low)}–{number_text(one.high)}" if known else ""
+    if tells_nothing(one.name, one.statistic):
+        number, interval = f"≤ {TELLS_NOTHING}", "tells nothing"
     return {
         "level": one.level,
         "question": one.question,
         "sentence": one.sentence,
-        "interval": f"{number_text(one.low)}–{number_text(one.high)}" if known else "",
-        "number": number_text(one.statistic),
+        "interval": interval,
+        "number": number,
         "limit": number_text(one.limit),
     }
 
@@ -193,11 +210,13 @@ def _images(table: AuditTable) -> list[str]:
     return told
 
 
-def _unused(table: AuditTable) -> list[str]:
+def not_used(table: AuditTable) -> list[str]:
+    """One sentence that names the columns which no check looks at; none where all are used."""
     if not table.unused:
         return []
-    shown = ", ".join(brief(one, 24) for one in table.unused[:8])
-    return [f"Columns not used: {shown}{', ...' * (len(table.unused) > 8)}."]
+    shown = ", ".join(brief(one, 32) for one in table.unused[:MOST_NAMED])
+    more = len(table.unused) - MOST_NAMED
+    return [f"Columns not used: {shown}{f', and {more:,} more (audit.json)' * (more > 0)}."]
 
 
 def _provenance(table: AuditTable, settings: Settings) -> str:

@@ -20,6 +20,7 @@ from mammolab.pitfalls.verdict import GuardVerdict
 # What a column can be read from, where it is not there itself.
 OTHERWISE = {"recalled": "recalled (or birads)", "exam_year": "exam_year (or exam_date)",
              "images": "images (--images)"}  # fmt: skip
+_AUC_IN_WORDS = re.compile(r"an AUC of 0\.\d+")
 LEVELS = ("red", "amber", "green", "skipped")
 # A check is amber where its guard, asked again at half of its tolerance, fires (assumption), or
 # where fewer patients of the smaller class than this stand behind it: silence then says little.
@@ -96,6 +97,17 @@ class Result:
     high: float = float("nan")
 
 
+# Checks whose statistic is a cross-validated AUC: below one half it tells nothing, since what was
+# learnt of one part of the patients is held against the rest.
+CROSS_VALIDATED = ("alone_", "metadata_together", "border_probe", "device_probe")
+TELLS_NOTHING = 0.5
+
+
+def tells_nothing(name: str, statistic: float) -> bool:
+    """Whether a check's number is a cross-validated AUC below one half."""
+    return name.startswith(CROSS_VALIDATED) and statistic < TELLS_NOTHING
+
+
 def run_checks(
     table: AuditTable,
     settings: Settings,
@@ -149,8 +161,36 @@ def why_skipped(table: AuditTable, check: Check) -> str:
         known = table.labelled[LABEL]
         if not known.any() or known.all():
             kind = "without" if not known.any() else "with"
+            if known.empty:
+                return f"Of no {table.unit} the label is known."
+            if len(known) == 1:
+                return f"The one {table.unit} is {kind} {table.label}: one class."
             return f"All {len(known):,} {plural(table.unit)} are {kind} {table.label}: one class."
     return ""
+
+
+def nothing_judged(table: AuditTable, results: Sequence[Result], checks: Sequence[Check]) -> str:
+    """What to say where nothing was judged, or nothing of the label; "" where something was.
+
+    Green is then no answer, and neither is an exit code of 0. What was disclosed of selection is
+    told by the user, and judges nothing of the table.
+    """
+    levels = {one.name: one.level for one in results}
+    judged = {name for name, level in levels.items() if level != "skipped"} - {"disclosure"}
+    of_label = {one.name for one in checks if one.both_classes}
+    if judged & of_label:
+        return ""
+    known = table.labelled[LABEL] if table.has(LABEL) else ()
+    if table.rows.empty:
+        reason = "the table has no row"
+    elif not len(known):
+        reason = "no label is known (column cancer, or --label)"
+    elif known.all() or not known.any():
+        n = f"all {len(known):,} {plural(table.unit)}" if len(known) > 1 else f"one {table.unit}"
+        reason = f"{n} with a label {'are' if len(known) > 1 else 'is'} of one class"
+    else:
+        reason = "no check has the columns it needs"
+    return f"nothing {'of the label ' * bool(judged)}was judged: {reason}"
 
 
 def ask(
@@ -242,8 +282,13 @@ def _judged(check: Check, finding: Finding, table: AuditTable) -> Result:
         )
     level = level_of(finding, n_smaller)
     sentence = sentence_case(in_words_of(table, finding.verdict.message))
+    if tells_nothing(check.name, finding.verdict.statistic):
+        sentence = _AUC_IN_WORDS.sub("an AUC not above 0.50", sentence)
+        sentence = sentence.replace("no more than the limit", "it tells nothing")
     if level == "amber" and n_smaller is not None and n_smaller < FEWEST_POSITIVES:
-        sentence += f" Only {n_smaller} patients are of the smaller class: too few to tell."
+        patients = "patient is" if n_smaller == 1 else "patients are"
+        sentence += f" Only {n_smaller} {patients} of the smaller class: too few to tell."
+    sentence = told_apart(sentence, finding.verdict.statistic, finding.verdict.limit)
     interval = finding.interval or Estimate(*(float("nan"),) * 3)
     return Result(
         check.name,
@@ -256,6 +301,22 @@ def _judged(check: Check, finding: Finding, table: AuditTable) -> Result:
         interval.low,
         interval.high,
     )
+
+
+def told_apart(sentence: str, number: float, limit: float) -> str:
+    """The sentence with more digits where number and limit would read alike and are not.
+
+    Examples
+    --------
+    >>> told_apart("An AUC of 0.60 (limit 0.60): too far.", 0.6031, 0.6)
+    'An AUC of 0.603 (limit 0.600): too far.'
+    """
+    alike = f"{number:.2f}"
+    if number == limit or alike != f"{limit:.2f}" or f"{alike} (limit {alike}" not in sentence:
+        return sentence
+    digits = next((n for n in range(3, 9) if f"{number:.{n}f}" != f"{limit:.{n}f}"), 2)
+    apart = f"{number:.{digits}f} (limit {limit:.{digits}f}"
+    return sentence.replace(f"{alike} (limit {alike}", apart)
 
 
 def sentence_case(text: str) -> str:

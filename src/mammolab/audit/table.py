@@ -74,7 +74,7 @@ class AuditTable:
     def labelled(self) -> pd.DataFrame:
         """The units of the study whose label is known, with the label as a bool.
 
-        Those that were left out of it (included 0) are looked at by the check of exclusions alone.
+        Those that were left out of it (included 0) are looked at by the checks of exclusions alone.
         """
         units = self.units
         if "included" in units:
@@ -134,6 +134,7 @@ def read_tables(
             for one in tables]  # fmt: skip
     rows = pd.concat([rows for rows, _, _ in read], ignore_index=True)
     notes = list(dict.fromkeys(note for _, notes, _ in read for note in notes))
+    notes += _repeated(tables, rows)
     unused = tuple(dict.fromkeys(one for _, _, unused in read for one in unused))
     known = LAYOUTS.get(name)
     return finished(
@@ -188,13 +189,34 @@ def with_scores(table: AuditTable, path: Path, score: str | None = None) -> Audi
         table,
         rows=rows,
         notes=(*table.notes, note),
+        unused=(*table.unused, *_unused_of_scores(raw, (key, *value))),
         files=(*table.files, (raw.name, raw.sha256)),
     )
+
+
+def _repeated(tables: Sequence[RawTable], rows: pd.DataFrame) -> list[str]:
+    """How many rows are an earlier one again, cell by cell; without any id that is no news."""
+    cells = pd.concat([one.cells for one in tables])
+    again = cells.duplicated().to_numpy()
+    if not again.any() or not columns.first_present(rows, PATIENT_FROM):
+        return []
+    n = int(again.sum())
+    then = "rows of one exam are taken together" if "exam_id" in rows else "each is counted again"
+    told = (
+        f"{n:,} {'row is' if n == 1 else 'rows are'} exactly the same as an earlier one, the first "
+        f"in line {cells.index[again][0]}; {then}."
+    )
+    return [told]
+
+
+def _unused_of_scores(raw: RawTable, used: Sequence[str]) -> list[str]:
+    return [f"{one} ({raw.name})" for one in raw.cells if one not in used]
 
 
 def _own(table: RawTable, label: str | None, score: str | None):
     given = set(table.cells.columns)
     table, notes = columns.renamed(table, label, score)
+    columns.ask_about(table)
     unused = [one for one in table.cells if one not in columns.BY_NAME and one in given]
     return columns.typed(table), notes, unused
 
@@ -256,7 +278,7 @@ def finished(rows: pd.DataFrame, notes: list[str], **known) -> AuditTable:
     if "included" in rows and (rows["included"] == 0).any():
         notes.append(
             f"{int((rows['included'] == 0).sum()):,} rows were left out of the study (included 0); "
-            "one check alone looks at them."
+            "two checks alone look at them."
         )
     if columns.LABEL in rows:
         n_blank = int(rows[columns.LABEL].isna().sum())
