@@ -32,7 +32,7 @@ def ax():
 
 def test_doses_rise_and_the_clean_world_stands_apart(ax, table):
     assert guard_power(ax, table) is ax
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["none", "0.01", "0.05"]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", ".01", ".05"]
     line = ax.lines[0].get_ydata()
     assert np.allclose(line, 0.05)  # what is allowed
     drawn = [bar.lines[0].get_xydata() for bar in ax.containers]
