@@ -142,13 +142,14 @@ def run(
     """Bring chapters, and all they need, up to date."""
     wanted = tuple(dict.fromkeys(profile.resolve_chapter(stage) for stage in stages or []))
     chosen = profile.with_overrides(profile.load_profile(profile_text), overrides or [])
-    if chosen.raw is not None:
-        profile.check_raw(chosen.raw)
+    profile.check_raw(chosen)
     name = run_name or chosen.name
     if Path(name).name != name or name.startswith("."):
         raise InputError(f"a run's name is a plain folder name, not '{name}'")
-    possible = graph.chapters_of_run(own_raw=chosen.raw is not None)
+    left_out, possible = chosen.left_out, chosen.chapters_of_run
     for chapter in wanted:
+        if chapter in left_out:
+            raise InputError(f"{chapter} cannot run on {chosen.raw}. {left_out[chapter]}")
         if chapter not in possible:
             raise InputError(
                 f"{chapter} makes the raw exports, and this profile brings its own: {chosen.raw}"
@@ -157,6 +158,8 @@ def run(
         raise InputError("--slurm needs an extra: .venv/bin/python -m pip install -e '.[slurm]'")
     request = drive.Request(chosen, name, wanted, cores or available_cores(), slurm, force)
     console = Console(highlight=False)
+    for chapter, reason in left_out.items():
+        console.print(f"{chapter:21s}left out. {reason}", soft_wrap=True)
     if dry_run:
         planned = drive.dry_run(request)
         for chapter in planned:

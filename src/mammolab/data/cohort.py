@@ -6,6 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mammolab.data.given_labels import (
+    image_weights,
+    label_given,
+    no_diagnoses,
+    published_split,
+)
 from mammolab.data.outcomes import follow_up_end
 from mammolab.data.splits import assign_split, check_split
 from mammolab.data.tables import RawExport
@@ -26,6 +32,7 @@ class CohortRules:
     follow_up_days : an exam without cancer counts only if the woman was followed so long.
     episode_days : records of one breast no further apart than this are one cancer.
     split_salt : makes this study's split independent of another's.
+    published_split : whether a public data set's own test women are kept (`published_split`).
     """
 
     split_fractions: Mapping[str, float]
@@ -34,6 +41,7 @@ class CohortRules:
     follow_up_days: int = 365
     episode_days: int = 180
     split_salt: str = "mammolab"
+    published_split: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,10 @@ def build_cohort(raw: RawExport, rules: CohortRules) -> Cohort:
     Nobody is excluded by race, device, density or implant. An exam followed by a cancer within
     `cancer_days` stays even where follow-up is short, as in the registry-linked studies.
 
+    Where a public data set gives labels by breast, these count (`label_given`), and the column
+    `labelled_laterality` is added. A rule that cannot be judged of an exam keeps it; one that can be
+    judged of none is named in the flow's row "rules not judged".
+
     Parameters
     ----------
     raw : a checked export (`tables.read_export`).
@@ -71,21 +83,34 @@ def build_cohort(raw: RawExport, rules: CohortRules) -> Cohort:
     (largest) describe cancers within `cancer_days` alone. A cancer diagnosed on the day of the
     exam is found by it, not before it.
     """
-    diagnoses, linkage = find_diagnoses(raw, rules.episode_days)
-    exams = _label(raw.exams, diagnoses, rules.cancer_days)
+    public = raw.public
+    given = public is not None and public.labels_given
+    if given:
+        diagnoses, linkage = no_diagnoses()
+        exams = label_given(raw.exams, public)
+    else:
+        diagnoses, linkage = find_diagnoses(raw, rules.episode_days)
+        exams = _label(raw.exams, diagnoses, rules.cancer_days)
+    exams["sampling_weight"] = image_weights(raw)
     exams = exams.merge(raw.patients[["patient_id", "race_ethnicity", "death_date"]])
     exams["follow_up_end"] = exams["patient_id"].map(
         follow_up_end(raw.patients, raw.exams, raw.registry_complete_through)
     )
-    exams, flow = _apply_rules(exams, rules)
+    exams, flow = _apply_rules(exams, rules, raw)
     exams["exam_year"] = exams["exam_date"].dt.year
     exams["age_band"] = age_band(exams["age_years"])
-    exams["split"] = assign_split(exams["patient_id"], rules.split_fractions, rules.split_salt)
+    if public is not None and rules.published_split:
+        exams["split"] = published_split(
+            exams, public, rules.split_fractions, rules.split_salt
+        )
+    else:
+        exams["split"] = assign_split(exams["patient_id"], rules.split_fractions, rules.split_salt)
     exams["has_pixels"] = exams["sampling_weight"].notna()
     check_split(exams)
     exams = exams.sort_values("exam_id")
+    columns = [*COLUMNS["cohort"], *(["labelled_laterality"] if given else [])]
     return Cohort(
-        cohort=check(exams[list(COLUMNS["cohort"])], "cohort", "cohort rules"),
+        cohort=check(exams[columns], "cohort", "cohort rules"),
         flow=check(flow, "cohort_flow", "cohort rules"),
         diagnoses=diagnoses,
         linkage=linkage,
@@ -93,7 +118,7 @@ def build_cohort(raw: RawExport, rules: CohortRules) -> Cohort:
 
 
 def age_band(age_years: pd.Series) -> np.ndarray:
-    """Ten-year bands as the paper reports them.
+    """Ten-year bands as the paper reports them; None where the age is unknown.
 
     Examples
     --------
@@ -101,7 +126,8 @@ def age_band(age_years: pd.Series) -> np.ndarray:
     ['<40', '40-49', '70+']
     """
     bands = np.array(AGE_BANDS, dtype=object)
-    return bands[np.searchsorted(AGE_BAND_STARTS, age_years.to_numpy(float), side="right")]
+    band = bands[np.searchsorted(AGE_BAND_STARTS, age_years.to_numpy(float), side="right")]
+    return np.where(age_years.isna(), None, band)
 
 
 def find_diagnoses(raw: RawExport, episode_days: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -124,7 +150,8 @@ def find_diagnoses(raw: RawExport, episode_days: int) -> tuple[pd.DataFrame, pd.
     pathology = raw.pathology.assign(
         date=raw.pathology["specimen_date"],
         invasive=raw.pathology["result"] == "invasive",
-        benign=raw.pathology["result"] == "benign",
+        # no result told: no cancer of the breast, such as normal tissue or another organ
+        benign=(raw.pathology["result"] == "benign") | raw.pathology["result"].isna(),
         origin="pathology",
     )
     shared = ["patient_id", "laterality", "date", "invasive", "size_mm", "benign", "origin"]
@@ -192,48 +219,109 @@ def _label(exams: pd.DataFrame, diagnoses: pd.DataFrame, cancer_days: int) -> pd
     )
 
 
-def _apply_rules(exams: pd.DataFrame, rules: CohortRules) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _apply_rules(
+    exams: pd.DataFrame, rules: CohortRules, raw: RawExport
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Keep the eligible exams; the flow counts what each rule removes from what was left."""
     # Of two exams on one day the one with pixels is kept, then the first id.
     preferred = exams.assign(without=exams["sampling_weight"].isna()).sort_values(
         ["without", "exam_id"]
     )
-    followed_days = (exams["follow_up_end"] - exams["exam_date"]).dt.days
-    steps = [("screening exams", exams["indication"] == "screening", "diagnostic indication")]
-    if rules.min_age_years is not None:
-        age = f"{rules.min_age_years:g}"
-        old_enough = exams["age_years"] >= rules.min_age_years
-        steps.append((f"age at least {age}", old_enough, f"younger than {age} at the exam"))
-    steps += [
-        (
-            "dated before death",
-            ~(exams["exam_date"] > exams["death_date"]),
-            "dated after the recorded death",
-        ),
-        (
-            "no cancer before the exam",
-            ~exams["cancer_before"],
-            "breast cancer diagnosed before the exam",
-        ),
-        ("one exam a day", None, "a second exam of the same day"),
-        (
-            "followed up, or cancer within one year",
-            exams["cancer_within_1y"] | (followed_days >= rules.follow_up_days),
-            f"no cancer, and followed for less than {rules.follow_up_days} days",
-        ),
-    ]
     keep = pd.Series(True, index=exams.index)
     rows = [_flow_row("exams in the export", exams, 0, "")]
-    for step, passes, reason in steps:
+    not_judged = []
+    for rule in _rules_of(exams, rules, raw):
+        if not rule.known.any() and len(exams):
+            not_judged.append(rule.step)
+            continue
+        passes = rule.passes
         if passes is None:
             left = preferred[keep.reindex(preferred.index)]
             passes = ~left.duplicated(["patient_id", "exam_date"]).reindex(
                 exams.index, fill_value=False
             )
-        removed = int((keep & ~passes).sum())
-        keep &= passes
-        rows.append(_flow_row(step, exams[keep], removed, reason))
+        unknown = int((keep & ~rule.known).sum())
+        removed = int((keep & rule.known & ~passes).sum())
+        keep &= passes | ~rule.known
+        reason = rule.reason + (f"; {unknown:,} of whom it is unknown are kept" if unknown else "")
+        rows.append(_flow_row(rule.step, exams[keep], removed, reason))
+    if not_judged:
+        reason = f"these rules cannot be judged, for want of what they need: {', '.join(not_judged)}"
+        rows.append(_flow_row("rules not judged", exams[keep], 0, reason))
     return exams[keep].copy(), pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """One rule: which exams pass (None: of one day, one exam), and of which it can be judged."""
+
+    step: str
+    passes: pd.Series | None
+    reason: str
+    known: pd.Series
+
+
+def _rules_of(exams: pd.DataFrame, rules: CohortRules, raw: RawExport) -> list[_Rule]:
+    """The rules in their order."""
+    followed_days = (exams["follow_up_end"] - exams["exam_date"]).dt.days
+    dated = exams["exam_date"].notna()
+    linked = dated & ~(raw.public is not None and raw.public.labels_given)
+    found = [
+        _Rule(
+            "screening exams",
+            exams["indication"] == "screening",
+            "diagnostic indication",
+            exams["indication"].notna(),
+        )
+    ]
+    if rules.min_age_years is not None:
+        age = f"{rules.min_age_years:g}"
+        found.append(
+            _Rule(
+                f"age at least {age}",
+                exams["age_years"] >= rules.min_age_years,
+                f"younger than {age} at the exam",
+                exams["age_years"].notna(),
+            )
+        )
+    found += [
+        _Rule(
+            "dated before death",
+            ~(exams["exam_date"] > exams["death_date"]),
+            "dated after the recorded death",
+            dated,
+        ),
+        _Rule(
+            "no cancer before the exam",
+            ~exams["cancer_before"] if "cancer_before" in exams else linked,
+            "breast cancer diagnosed before the exam",
+            linked,
+        ),
+        _Rule("one exam a day", None, "a second exam of the same day", dated),
+        _Rule(
+            "followed up, or cancer within one year",
+            exams["cancer_within_1y"] | (followed_days >= rules.follow_up_days),
+            f"no cancer, and followed for less than {rules.follow_up_days} days",
+            linked & raw.tells("follow_up"),
+        ),
+    ]
+    if raw.public is None:
+        return found
+    everyone = pd.Series(True, index=exams.index)
+    if "labelled" in exams:
+        found.append(
+            _Rule("labelled", exams["labelled"], "no breast of the exam is labelled", everyone)
+        )
+    if raw.tells("reading"):
+        found.append(
+            _Rule(
+                "reader's decision told",
+                exams["recall"].notna(),
+                "the reader's decision is not told",
+                everyone,
+            )
+        )
+    return found
 
 
 def _flow_row(step: str, left: pd.DataFrame, n_removed: int, reason: str) -> dict:

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from mammolab.data.adapters import folder
-from mammolab.data.adapters.base import ABSENT, NEED_PREVALENCE, TABLES, files_below, mark_absent
+from mammolab.data.adapters.base import ABSENT, TABLES, files_below, mark_absent
 from mammolab.data.adapters.folder import write_source
 from mammolab.data.adapters.rules import check_source
 from mammolab.data.ingest import read_given
+from mammolab.data.lacks import NEED_PREVALENCE
 from mammolab.data.source import GIVEN
 from mammolab.errors import InputError
 
@@ -49,7 +50,7 @@ def test_the_sheet_counts_and_refuses(source, tmp_path):
 
 def test_weights_or_a_natural_prevalence_lift_the_refusal(source, card):
     assert changed(source, "exams", sampling_weight=["1", "9"]).refused == ()
-    assert changed(source, "exams", sampling_weight=["1", ""]).refused == NEED_PREVALENCE
+    assert changed(source, "exams", sampling_weight=["1", ""]).refused == tuple(NEED_PREVALENCE)
     assert replace(source, card=replace(card, prevalence="natural")).refused == ()
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mammolab.data.adapters.base import ABSENT, NEED_PREVALENCE
+from mammolab.data.adapters.base import ABSENT
+from mammolab.data.lacks import NEED_PREVALENCE
 from mammolab.data.adapters.folder import write_source
 from mammolab.data.adapters.mirai_export import COLUMNS, STANDARD, mirai_export, write_mirai_csv
 from mammolab.data.adapters.registry import adapt
@@ -147,7 +148,7 @@ class TestFolder:
             read(rows(), name="other.csv")
 
     def test_prevalence_is_the_users_to_tell(self, read, rows):
-        assert read(rows()).refused == NEED_PREVALENCE
+        assert read(rows()).refused == tuple(NEED_PREVALENCE)
         assert read(rows(), prevalence="natural").refused == ()
         with pytest.raises(InputError, match="no prevalence 'screening'.*natural"):
             read(rows(), prevalence="screening")
