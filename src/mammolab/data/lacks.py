@@ -30,13 +30,6 @@ LACKS = {
     "device": "No maker or model of the machine in the tables.",
     "spacing": "No pixel spacing: sizes in millimetres cannot be given.",
 }
-# Beside these a source may lack the share of cancers of a population; `refuses` then says what
-# must not be estimated.
-PREVALENCE = "prevalence"
-SENTENCES = LACKS | {
-    PREVALENCE: "The share of cancers is that of the collection, and no weights lead back to a "
-    "population: nothing that rests on it can be estimated.",
-}
 # What the share of cancers enters; refused without weights where that share is the collection's.
 NEED_PREVALENCE = {
     "ppv": "PPV",
@@ -45,6 +38,12 @@ NEED_PREVALENCE = {
     "cancer_detection_rate": "cancer detection rate",
     "calibration_in_the_large": "calibration in the large",
     "net_benefit": "net benefit",
+}
+# Lacking where these are refused.
+PREVALENCE = "prevalence"
+SENTENCES = LACKS | {
+    PREVALENCE: f"Refused without sampling weights: {', '.join(NEED_PREVALENCE.values())}; the share "
+    "of cancers is that of the collection, not of a population.",
 }
 # Kinds of a label that are somebody's reading of the image.
 OPINIONS = ("surrogate_birads", "text_mined")

@@ -38,8 +38,10 @@ class PublicSet:
     dataset : its name, such as "rsna".
     lacks : keys of `lacks.LACKS`.
     refuses : keys of `lacks.NEED_PREVALENCE`; empty where the share of cancers is a population's.
+    prevalence : whose share of cancers it has, one of `adapters.base.PREVALENCES`.
     labels_given : whether the label is that of the table `labels`; else it follows from dated
         diagnoses.
+    label_meaning : what a positive label means, in whole sentences.
     labels : exam_id, laterality, cancer, invasive ("", "0", "1"), kind, split; text as written.
     images : image_id, exam_id, use ("0", "1"); text as written.
     sideless : exams followed by cancer within a year of which no side is told.
@@ -48,7 +50,9 @@ class PublicSet:
     dataset: str
     lacks: frozenset[str]
     refuses: tuple[str, ...]
+    prevalence: str
     labels_given: bool
+    label_meaning: str
     labels: pd.DataFrame
     images: pd.DataFrame
     sideless: frozenset[str] = frozenset()
@@ -80,6 +84,16 @@ class RawExport:
     source: str
     dicom: Path
     public: PublicSet | None = None
+
+    @property
+    def labels_given(self) -> bool:
+        """Whether labels come with the exports, and are not derived from diagnoses."""
+        return self.public is not None and self.public.labels_given
+
+    @property
+    def collected(self) -> bool:
+        """Whether the share of cancers is a collection's, not that of the women as they came."""
+        return self.public is not None and self.public.prevalence != "natural"
 
     def tells(self, what: str) -> bool:
         """Whether something is told: a key of `lacks.SENTENCES`, such as "dates", "prevalence"."""
@@ -132,9 +146,7 @@ def read_export(raw: str | Path) -> RawExport:
     return RawExport(**frames, **header, dicom=raw / "dicom", public=public)
 
 
-def read_csv(
-    path: str | Path, name: str, public: bool = False, dated: bool = True
-) -> pd.DataFrame:
+def read_csv(path: str | Path, name: str, public: bool = False, dated: bool = True) -> pd.DataFrame:
     """Read one CSV file as the table `name`, typed by its schema; a blank field is unknown.
 
     Columns beyond the schema are dropped. Dates are ISO (YYYY-MM-DD), flags 0/1 or true/false.
@@ -257,8 +269,8 @@ def _read_header(path: Path, content: dict, dated: bool) -> dict:
 def _read_public(raw: Path, content: dict) -> PublicSet:
     """What export.json, labels.csv and images.csv say of a public data set."""
     path = raw / "export.json"
-    needed = {"dataset": str, "lacks": list, "refuses": list, "labels": str}
-    for key, kind in needed.items():
+    needed = dict.fromkeys(("dataset", "labels", "label_meaning", "prevalence"), str)
+    for key, kind in (needed | dict.fromkeys(("lacks", "refuses"), list)).items():
         if not isinstance(content.get(key), kind):
             raise InputError(
                 f"{path}: names a public data set, but {key} is missing or of another kind; "
@@ -274,7 +286,9 @@ def _read_public(raw: Path, content: dict) -> PublicSet:
         dataset=content["dataset"],
         lacks=frozenset(content["lacks"]),
         refuses=tuple(content["refuses"]),
+        prevalence=content["prevalence"],
         labels_given=content["labels"] == "given",
+        label_meaning=content["label_meaning"],
         labels=labels,
         images=images,
         sideless=sideless,

@@ -13,8 +13,10 @@ import typst
 from mammolab.errors import InputError, MissingInput
 from mammolab.files import write_json, write_whole
 from mammolab.paths import RunPaths, repository_root
+from mammolab.pipeline import graph
 from mammolab.report import numbers as num
 from mammolab.report import tables
+from mammolab.report.exports import HOSPITAL, Exports
 from mammolab.schemas import read_table, write_table
 
 SOURCES = ("paper.typ", "template.typ", "references.bib")
@@ -78,6 +80,7 @@ def build_paper(
     run: RunPaths,
     facts: Mapping[str, object],
     code_digest: str,
+    exports: Exports = HOSPITAL,
     source: Path | None = None,
 ) -> Path:
     """Write the run's numbers.json and paper.pdf; the same inputs give the same bytes.
@@ -90,6 +93,8 @@ def build_paper(
         profile, synthetic, wall_s, peak_rss_gb and cores of the run (`gather_numbers`).
     code_digest : str
         Printed in the paper's footer and provenance.
+    exports : Exports
+        What the exports lack; sections of chapters that could not run on them are left out.
     source : Path, optional
         Folder of paper.typ, template.typ, references.bib and published.csv; the repository's
         `paper` when not given.
@@ -114,8 +119,8 @@ def build_paper(
     truth_known = bool(facts.get("synthetic")) and any(key.startswith("world.") for key in merged)
     published = tables.read_published(source / PUBLISHED)
     required = num.required_numbers(text) | tables.compared_numbers(published)
-    num.check_complete(merged, required, truth_known)
-    figures = _check_figures(run, num.required_figures(text), truth_known)
+    num.check_complete(merged, required, truth_known, exports)
+    figures = _check_figures(run, num.required_figures(text), truth_known, exports)
     unknown = sorted(num.required_published(text) - set(published.index))
     if unknown:
         raise MissingInput(
@@ -136,19 +141,33 @@ def build_paper(
         "name": run.name,
         "code_digest": code_digest,
         "truth_known": truth_known,
+        "left_out": list(exports.left_out),
+        "lacks": sorted(exports.lacks),
+        "dataset": exports.title,
+        "label_meaning": exports.label_meaning,
+        "given": exports.given,
+        "opinion": exports.opinion,
+        "limits": exports.limits(),
         **{k: facts[k] for k in RUN_FACTS},
     }
     for name, content in {
         "numbers": merged,
         "run": about,
         "published": dict(zip(published.index, _records(published), strict=True)),
-        "comparison": tables.comparison(published, merged, truth_known),
+        "comparison": tables.comparison(published, merged, truth_known, exports),
         "table1": _records(tables.table_one(cohort)),
-        "failures": _records(read_table(run.table("failures"), "failures")),
+        "failures": _failures(run, exports),
         "guards": tables.guard_rows(repository_root() / GUARDS),
     }.items():
         write_json(folder / f"{name}.json", content)
     return _compile(folder, run.paper)
+
+
+def _failures(run: RunPaths, exports: Exports) -> list[dict]:
+    """The scoreboard of the laboratory; empty where the exports could not feed it."""
+    if graph.producer_of("failures") in exports.left_out:
+        return []
+    return _records(read_table(run.table("failures"), "failures"))
 
 
 def _records(frame: pd.DataFrame) -> list[dict]:
@@ -156,10 +175,14 @@ def _records(frame: pd.DataFrame) -> list[dict]:
     return frame.astype(object).where(frame.notna(), None).to_dict("records")
 
 
-def _check_figures(run: RunPaths, names: set[str], truth_known: bool) -> list[Path]:
-    """The files of the figures the paper shows; those of the world only where it is known."""
+def _check_figures(
+    run: RunPaths, names: set[str], truth_known: bool, exports: Exports
+) -> list[Path]:
+    """The files of the figures the paper shows; those of the world only where it is known, and none
+    of chapters that are left out."""
     of_truth = (num.CHAPTER_OF_PREFIX["world"], *num.TRUTH_FIGURES)
-    wanted = sorted(name for name in names if truth_known or not name.startswith(of_truth))
+    absent = (*exports.left_out, *(() if truth_known else of_truth))
+    wanted = sorted(name for name in names if not name.startswith(absent))
     paths = [run.figures / f"{name}.svg" for name in wanted]
     paths = [path for path in paths if path.exists() or path.stem not in num.FIGURES_OF_DEVICES]
     missing = [path.stem for path in paths if not path.exists()]

@@ -9,7 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from mammolab.errors import InputError
+from mammolab.report.exports import HOSPITAL, Exports
 from mammolab.report.frames import ordered_levels
+from mammolab.report.numbers import can_be_made
 
 # How sure we are of a published figure (paper/published.csv).
 MARKS = {
@@ -78,7 +80,12 @@ def _estimate(value: float | None, low: float | None, high: float | None) -> dic
     return dict(zip(("value", "ci_low", "ci_high"), cells, strict=True))
 
 
-def comparison(published: pd.DataFrame, numbers: dict[str, dict], truth_known: bool) -> list[dict]:
+def comparison(
+    published: pd.DataFrame,
+    numbers: dict[str, dict],
+    truth_known: bool,
+    exports: Exports = HOSPITAL,
+) -> list[dict]:
     """Published / this run / truth, a row each item that carries a section.
 
     Parameters
@@ -89,6 +96,9 @@ def comparison(published: pd.DataFrame, numbers: dict[str, dict], truth_known: b
         numbers.json; a row's run_key and truth_key are looked up in it.
     truth_known : bool
         Without it there is no truth column to fill.
+    exports : Exports
+        Rows of numbers that their run cannot make are left out, and with the last of a section the
+        section.
 
     Returns
     -------
@@ -111,6 +121,12 @@ def comparison(published: pd.DataFrame, numbers: dict[str, dict], truth_known: b
         return _estimate(entry["value"], entry.get("ci_low"), entry.get("ci_high"))
 
     shown = published[published["section"] != ""]
+    makes = pd.Series(
+        [can_be_made(key, truth_known, exports) for key in shown["run_key"]], index=shown.index
+    )
+    runs = shown["run_key"] != ""
+    sections = set(shown.loc[runs & makes, "section"])
+    shown = shown[makes & shown["section"].isin(sections)]
     rows = [
         {
             **{name: row[name] for name in ("section", "item", "format", "mark", "source", "note")},
@@ -145,6 +161,7 @@ def table_one(cohort: pd.DataFrame, sample_weight: ArrayLike | None = None) -> p
     DataFrame
         characteristic, level, and for each of cancer, no_cancer, all: n_<group> and
         share_<group> (of that group's exams, 0 to 1). The first row, level "exams", is the total.
+        Characteristics that are known of no exam are left out.
     """
     weight = np.ones(len(cohort)) if sample_weight is None else np.asarray(sample_weight, float)
     groups = {
@@ -163,11 +180,13 @@ def table_one(cohort: pd.DataFrame, sample_weight: ArrayLike | None = None) -> p
         return cells
 
     rows = [row("", "exams", np.ones(len(cohort), dtype=bool))]
-    for column, characteristic in TABLE_ONE.items():
+    known = [column for column in TABLE_ONE if cohort[column].notna().any()]
+    for column in known:
         values = cohort[column].astype(object).where(cohort[column].notna(), "unknown")
         for level in ordered_levels(values):
-            rows.append(row(characteristic, str(level), (values == level).to_numpy()))
-    rows.append(row("Reading", "recalled", cohort["recall"].to_numpy(dtype=bool)))
+            rows.append(row(TABLE_ONE[column], str(level), (values == level).to_numpy()))
+    if cohort["recall"].notna().all():
+        rows.append(row("Reading", "recalled", cohort["recall"].to_numpy(dtype=bool)))
     rows.append(row("Images", "with pixels", cohort["has_pixels"].to_numpy(dtype=bool)))
     return pd.DataFrame(rows)
 

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from mammolab.data.adapters.base import ABSENT
-from mammolab.data.lacks import NEED_PREVALENCE
 from mammolab.data.adapters.folder import write_source
 from mammolab.data.adapters.registry import adapt
+from mammolab.data.lacks import NEED_PREVALENCE
 from mammolab.errors import InputError
 
 COLUMNS = ("anon_patientid", "exam_year", "x_age", "x_case", "x_cancer_laterality", "x_type",

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from mammolab.data.adapters.base import ABSENT
-from mammolab.data.lacks import NEED_PREVALENCE
 from mammolab.data.adapters.folder import write_source
 from mammolab.data.adapters.mirai_export import COLUMNS, STANDARD, mirai_export, write_mirai_csv
 from mammolab.data.adapters.registry import adapt
+from mammolab.data.lacks import NEED_PREVALENCE
 from mammolab.data.outcomes import CANCER
 from mammolab.errors import InputError
 

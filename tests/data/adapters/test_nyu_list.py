@@ -7,10 +7,10 @@ import pickle
 import pytest
 
 from mammolab.data.adapters.base import ABSENT
-from mammolab.data.lacks import NEED_PREVALENCE
 from mammolab.data.adapters.folder import write_source
 from mammolab.data.adapters.nyu_list import read_predictions
 from mammolab.data.adapters.registry import adapt, detect
+from mammolab.data.lacks import NEED_PREVALENCE
 from mammolab.errors import InputError
 
 LIST = [
