@@ -57,7 +57,7 @@ def mammogram():
     return make_mammogram
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_mammogram():
     """A function (path, pixels, **changes) that writes a minimal mammogram and returns its path."""
 

@@ -74,7 +74,7 @@ def build_cohort(raw: RawExport, rules: CohortRules) -> Cohort:
     exams, flow = apply_rules(exams, rules, raw)
     exams["exam_year"] = exams["exam_date"].dt.year
     exams["age_band"] = age_band(exams["age_years"])
-    if public is not None and rules.published_split:
+    if raw.has_test_set and rules.published_split:
         exams["split"] = published_split(exams, public, rules.split_fractions, rules.split_salt)
     else:
         exams["split"] = assign_split(exams["patient_id"], rules.split_fractions, rules.split_salt)

@@ -84,14 +84,14 @@ def published_split(exams: pd.DataFrame, public: PublicSet, fractions: dict, sal
 
     Where they gave train, dev and test, these are kept. Where they gave a test set and no dev, their
     test women are kept and the others divided into train and dev by the hash of
-    `splits.assign_split`, in the same proportion. Women of whom nothing is told, and all where no
-    test set is told, are divided by the hash as elsewhere.
+    `splits.assign_split`, in the same proportion. Women of whom nothing is told are divided by the
+    hash as elsewhere.
 
     Parameters
     ----------
     exams : columns exam_id and patient_id.
-    public : its labels give the split by breast; a woman is in one part alone (checked by
-        `mammolab adapt`).
+    public : its labels give the split by breast, some of it "test"; a woman is in one part alone
+        (checked by `mammolab adapt`).
     fractions, salt : see `splits.assign_split`.
 
     Returns
@@ -103,10 +103,7 @@ def published_split(exams: pd.DataFrame, public: PublicSet, fractions: dict, sal
     patient = labels["exam_id"].map(exams.set_index("exam_id")["patient_id"])
     by_woman = labels.loc[labels["split"] != "", "split"].groupby(patient).first()
     told = exams["patient_id"].map(by_woman)
-    given = set(told.dropna())
-    if "test" not in given:
-        return hashed
-    if given == set(SPLITS):
+    if set(by_woman) == set(SPLITS):
         return told.fillna(pd.Series(hashed, index=exams.index)).to_numpy(object)
     share = fractions["train"] / (fractions["train"] + fractions["dev"])
     others = assign_split(

@@ -95,6 +95,11 @@ class RawExport:
         """Whether the share of cancers is a collection's, not that of the women as they came."""
         return self.public is not None and self.public.prevalence != "natural"
 
+    @property
+    def has_test_set(self) -> bool:
+        """Whether the owners of a public data set have set test women aside."""
+        return self.public is not None and bool((self.public.labels["split"] == "test").any())
+
     def tells(self, what: str) -> bool:
         """Whether something is told: a key of `lacks.SENTENCES`, such as "dates", "prevalence"."""
         if self.public is None:
@@ -141,7 +146,7 @@ def read_export(raw: str | Path) -> RawExport:
         exams,
         exams["exam_date"] > header["extract_date"],
         f"{raw / FILES['exams']}: column exam_date lies after the extract_date "
-        f"{header['extract_date']:%Y-%m-%d} of export.json for",
+        f"{content['extract_date']} of export.json for",
     )
     return RawExport(**frames, **header, dicom=raw / "dicom", public=public)
 
@@ -251,7 +256,7 @@ def _read_header(path: Path, content: dict, dated: bool) -> dict:
     """The two dates, whether it is synthetic, and its source; no dates where none are told."""
     dates = ("extract_date", "registry_complete_through")
     for key, kind in HEADER.items():
-        if not (dated or key not in dates) and content.get(key) is None:
+        if key in dates and not dated and content.get(key) is None:
             continue
         if not isinstance(content.get(key), kind):
             raise InputError(
@@ -260,9 +265,10 @@ def _read_header(path: Path, content: dict, dated: bool) -> dict:
             )
     header = {"synthetic": content["synthetic"], "source": content["source"]}
     for key in dates:
-        header[key] = pd.to_datetime(content[key], format="%Y-%m-%d", errors="coerce")
-        if pd.isna(header[key]) and content[key] is not None:
-            raise InputError(f"{path}: {key} is {content[key]!r}; valid: a date as YYYY-MM-DD.")
+        told = content.get(key)
+        header[key] = pd.to_datetime(told or "", format="%Y-%m-%d", errors="coerce")
+        if pd.isna(header[key]) and told is not None:
+            raise InputError(f"{path}: {key} is {told!r}; valid: a date as YYYY-MM-DD.")
     return header
 
 

@@ -261,7 +261,7 @@ STAGES: dict[str, Stage] = {
         outputs=("pitfalls_models", "results_12_pitfalls_models"),
         # and devices and repairs, where there are two devices
         figures=("doses",),
-        needs=("device", PREVALENCE),
+        needs=(PREVALENCE, "device"),
     ),
     "13_pitfalls_analysis": Stage(
         "How does one fool oneself when all that is left is to analyse?",
