@@ -11,10 +11,9 @@ from typer.testing import CliRunner
 
 from mammolab import cli
 from mammolab.data import growing_store, ingest_command
-from mammolab.data.dicom import build_index
 from mammolab.data.growing_store import GrowingStore
-from mammolab.data.index_cache import Journal, resumable_map, walk
-from mammolab.data.ingest import choose, index_folder, read_given
+from mammolab.data.index_cache import WORK, Journal, alone, resumable_map, walk
+from mammolab.data.ingest import Archive, choose, index_folder, read_given
 from mammolab.data.ingest_command import IngestRequest
 from mammolab.data.pixels import to_model_input
 from mammolab.data.source import SourceRules
@@ -42,9 +41,8 @@ def write_exam(folder, write_mammogram, exam_id: str, views: list[str], **change
 
 
 def chosen(folder, rules=None, min_views=1, faults=None, given=None) -> pd.DataFrame:
-    facts = index_folder(
-        folder, given or {}, rules or SourceRules(), Journal(folder / "no"), 1, silent
-    )
+    archive = Archive(folder, given or {}, rules or SourceRules())
+    facts = index_folder(archive, Journal(folder / "no"), 1, silent)
     return choose(facts, faults or {}, min_views).set_index("path")
 
 
@@ -123,25 +121,6 @@ def test_exams_with_fewer_views(folder, write_mammogram, min_views, used):
         assert index.loc["E3LCC.dcm", "reason"] == "exam: 1 of 4 views, where 3 are asked for"
 
 
-@pytest.mark.usefixtures("no_cache")
-def test_the_same_choice_as_the_index_of_the_chapters(folder, write_mammogram):
-    """On 2-D DICOM alone the two agree file by file."""
-    random = np.random.default_rng(5)
-    for number in range(80):
-        changes = {"AccessionNumber": f"E{number % 20}", "InstanceNumber": int(random.integers(9))}
-        changes |= {"Modality": "CR"} if number % 11 == 0 else {}
-        changes |= {"PixelData": b"\0" * 22} if number % 13 == 0 else {}
-        path = folder / f"{number:02}.dcm"
-        write_mammogram(path, SOPInstanceUID=f"1.2.{number % 70}", **changes)
-    mine, theirs = chosen(folder), build_index(folder).set_index("path")
-    columns = [column for column in theirs if column != "reason"]
-    pd.testing.assert_frame_equal(mine[columns], theirs[columns])
-    # The same content is seen before the same id.
-    reasons = mine["reason"].str.replace("the same bytes as", "same SOPInstanceUID as")
-    reasons = reasons.str.replace("the same SOPInstanceUID", "same SOPInstanceUID")
-    assert reasons.tolist() == theirs["reason"].tolist()
-
-
 def test_walk_leaves_nothing_out(folder, tmp_path):
     (folder / "a").mkdir()
     (folder / "a" / "one").write_text("1")
@@ -181,7 +160,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         resumable_map(
             *(_square, items, journal, 1, str, "", silent),
-            batch_per_worker=3,
+            batch=3,
             keep=keep_two_batches,
         )
     again = Journal(tmp_path / "j.jsonl")
@@ -196,7 +175,9 @@ def test_only_what_changed_is_looked_at_again(folder, tmp_path, write_mammogram)
 
     def looked_at(film=False, given=None) -> int:
         lines = []
-        index_folder(folder, given or {}, SourceRules(film), Journal(path), 1, lines.append)
+        index_folder(
+            Archive(folder, given or {}, SourceRules(film)), Journal(path), 1, lines.append
+        )
         return int(lines[-1].split("/")[1].split()[0]) if lines else 0
 
     assert [looked_at(), looked_at()] == [4, 0]
@@ -267,7 +248,7 @@ def test_a_conversion_that_was_killed_goes_on(folder, tmp_path, write_mammogram,
     for number in range(6):
         write_exam(folder, write_mammogram, f"E{number}", VIEWS)
     keep = GrowingStore._keep
-    monkeypatch.setattr(growing_store, "BATCH_BYTES", 1)  # four at a time
+    monkeypatch.setattr(growing_store, "BATCH_BYTES", 4 * 120)  # four images at a time
 
     def die_in_the_third(self, answers):
         if len(self) == 8:
@@ -301,19 +282,19 @@ def test_an_array_that_lost_rows_is_refused(folder, tmp_path, write_mammogram):
 
 def test_a_file_changed_under_way_is_tried_again(folder, tmp_path, write_mammogram, monkeypatch):
     write_exam(folder, write_mammogram, "E1", VIEWS[:2])
-    settings = (folder, {}, SourceRules(), Journal(tmp_path / "j"), 1, silent)
-    facts = index_folder(*settings)
+    archive = Archive(folder)
+    facts = index_folder(archive, Journal(tmp_path / "j"), 1, silent)
     path = folder / "E1LCC.dcm"
     content = path.read_bytes()
     path.write_bytes(content + b"\0\0")
     store = GrowingStore(tmp_path / "store", 12, 10, None)
     index = choose(facts, store.faults, 1)
-    assert store.add(index, folder, {}, SourceRules(), 1, silent) == 2
+    assert store.add(index, archive, 1, silent) == 1
     assert list(store.faults.values()) == ["changed: the file is not the one that was indexed"]
     path.write_bytes(content)
     again = GrowingStore(tmp_path / "store", 12, 10, None)
     assert (len(again), again.faults) == (1, {})
-    assert again.add(index, folder, {}, SourceRules(), 1, silent) == 1 and len(again) == 2
+    assert again.add(index, archive, 1, silent) == 0 and len(again) == 2
 
 
 def test_a_table_for_pictures(folder, tmp_path):
@@ -433,7 +414,7 @@ def test_the_command(folder, tmp_path, write_mammogram):
 
 
 def _hold(out, held, release) -> None:
-    with ingest_command._alone(out):
+    with alone(out / WORK):
         held.set()
         release.wait(20)
 
@@ -444,7 +425,7 @@ def test_two_at_once_are_kept_apart(folder, tmp_path):
     other = context.Process(target=_hold, args=(tmp_path / "out", held, release))
     other.start()
     assert held.wait(20)
-    with pytest.raises(InputError, match="another mammolab ingest is at work"):
+    with pytest.raises(InputError, match="another mammolab is at work"):
         ingest_command.ingest(request(folder, tmp_path), silent)
     release.set()
     other.join()

@@ -3,7 +3,7 @@
 import re
 import warnings
 from dataclasses import dataclass, field
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 import pydicom
@@ -22,9 +22,10 @@ from mammolab.data.header import (
     text_of,
     view_given,
 )
-from mammolab.data.raster import picture_format, read_picture
+from mammolab.data.raster import PREFIX_BYTES, other_format, picture_format, read_picture
 from mammolab.errors import InputError
 
+WHOLE_BYTES = 2**26  # up to here a file is read once and whole; above, its header goes first
 MAX_FILE_BYTES = 2**30  # of what is read whole; a 2-D mammogram has up to 60 MB
 MAX_VOLUME_BYTES = 2**32  # of what is read frame by frame
 # From the one to be used first to the last, where an exam has a view more than once.
@@ -87,6 +88,7 @@ GIVEN = {
     "window_width": "WindowWidth",
     "intent": "PresentationIntentType",
 }
+EXAM_FROM_STUDY = "exam id from StudyInstanceUID"  # a note
 IDS = ("image_id", "exam_id", "patient_id")
 NUMBERS = ("spacing_mm", "window_center", "window_width")
 
@@ -119,7 +121,8 @@ class Source:
     ----------
     dataset : a plain mammogram as `header.read_mammogram` gives it; None where no header was read.
     kind : one of `KINDS`.
-    sha256 : of the file; None where it could not be read.
+    sha256, n_bytes : of the file; None where it could not be read.
+    picture : "PNG" or "PGM" where it is such; else None.
     notes : what a user should know though it rejects nothing.
     reason : why it is not used, "kind: detail"; empty where it can be.
     """
@@ -127,6 +130,8 @@ class Source:
     dataset: pydicom.Dataset | None = None
     kind: str = KINDS[0]
     sha256: str | None = None
+    n_bytes: int | None = None
+    picture: str | None = None
     notes: list[str] = field(default_factory=list)
     reason: str = ""
 
@@ -160,20 +165,30 @@ def open_source(path: Path, given: dict[str, str], rules: SourceRules) -> Source
 def _fill(source: Source, path: Path, given: dict[str, str], rules: SourceRules) -> None:
     if not path.is_file():
         raise Rejected("not a file: a broken link, a pipe or a device")
-    _require_bytes(path, MAX_VOLUME_BYTES)
-    with path.open("rb") as file:
-        beginning = file.read(8)
-        file.seek(0)
-        source.sha256 = file_digest(file, "sha256").hexdigest()
-    if picture_format(beginning):
+    source.n_bytes = path.stat().st_size
+    _require_bytes(source, MAX_VOLUME_BYTES)
+    content = path.read_bytes() if source.n_bytes <= WHOLE_BYTES else None
+    if content is None:
+        with path.open("rb") as file:
+            beginning = file.read(PREFIX_BYTES)
+            file.seek(0)
+            source.sha256 = file_digest(file, "sha256").hexdigest()
+    else:
+        beginning = content[:PREFIX_BYTES]
+        source.sha256 = sha256(content).hexdigest()
+    source.picture = picture_format(beginning)
+    if source.picture:
         source.kind = "picture"
-        _require_bytes(path, MAX_FILE_BYTES)
-        source.dataset = read_picture(path.read_bytes())
+        _require_bytes(source, MAX_FILE_BYTES)
+        source.dataset = read_picture(path.read_bytes() if content is None else content)
         source.dataset.SOPInstanceUID = source.sha256[:32]
         if not given:
             raise Rejected("picture: no row of the table says whose and which view it is")
     else:
-        source.dataset = _read(None, path, given)
+        what = other_format(beginning)
+        if what:
+            raise Rejected(f"not DICOM: {what}, where DICOM, PNG and PGM are read")
+        source.dataset = _read(content, path, given)
         source.notes += notes_of(source.dataset)
         _take_dicom(source, path, given, rules)
     _fill_in(source.dataset, given)
@@ -205,8 +220,9 @@ def _take_dicom(source: Source, path: Path, given: dict[str, str], rules: Source
     else:
         if source.kind == "film" and not rules.film:
             raise Rejected("film: a secondary capture or computed radiography, not asked for")
-        _require_bytes(path, MAX_FILE_BYTES)
-        source.dataset = _read(path.read_bytes(), path, given)
+        _require_bytes(source, MAX_FILE_BYTES)
+        if source.n_bytes > WHOLE_BYTES:
+            source.dataset = _read(path.read_bytes(), path, given)
         if source.kind == "film":
             _as_film(source.dataset)
         elif text_of(source.dataset, "SOPClassUID") == tomosynthesis.TOMOSYNTHESIS:
@@ -214,7 +230,7 @@ def _take_dicom(source: Source, path: Path, given: dict[str, str], rules: Source
     study = text_of(source.dataset, "StudyInstanceUID")
     if not text_of(source.dataset, "AccessionNumber") and UID.fullmatch(study):
         source.dataset.AccessionNumber = study
-        source.notes.append("exam id from StudyInstanceUID")
+        source.notes.append(EXAM_FROM_STUDY)
 
 
 def _kind_of(dataset: pydicom.Dataset) -> str:
@@ -276,8 +292,8 @@ def _fill_in(dataset: pydicom.Dataset, given: dict[str, str]) -> None:
             setattr(dataset, keyword, [value, value] if column == "spacing_mm" else value)
 
 
-def _require_bytes(path: Path, largest: int) -> None:
-    if path.stat().st_size > largest:
+def _require_bytes(source: Source, largest: int) -> None:
+    if source.n_bytes > largest:
         raise Rejected(f"file size: above {largest} bytes")
 
 
