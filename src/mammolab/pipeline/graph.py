@@ -101,7 +101,6 @@ STAGES: dict[str, Stage] = {
         outputs=("dicom_index", "images", "images.npy", "flow"),
         threads=MANY,
         figures=("contact_sheet",),
-        raw_extras=("images.csv",),
     ),
     "04_detection": Stage(
         "How well does a network trained on single images find cancer?",
