@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mammolab import cli_adapt, cli_audit, cli_ingest, cli_tables
+from mammolab import cli_adapt, cli_audit, cli_export, cli_ingest, cli_tables
 from mammolab.errors import InputError, unknown_name
 from mammolab.files import write_whole
 from mammolab.paths import RunPaths, repository_root
@@ -120,7 +120,11 @@ def run(
         ),
     ] = None,
     profile_text: Annotated[
-        str, typer.Option("--profile", help="demo, smoke, paper, or the path of a YAML file.")
+        str,
+        typer.Option(
+            "--profile",
+            help="demo, smoke, paper, a public data set such as rsna, or the path of a YAML file.",
+        ),
     ] = DEFAULT_PROFILE,
     overrides: Annotated[
         list[str] | None,
@@ -266,6 +270,7 @@ app.command()(cli_tables.triage)
 app.command()(cli_tables.risk)
 app.command()(cli_audit.audit)
 app.command()(cli_adapt.adapt)
+app.command()(cli_export.tables)
 app.command()(cli_ingest.ingest)
 
 

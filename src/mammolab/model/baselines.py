@@ -219,15 +219,10 @@ def baseline_scores(
     stand_in = float(train["age_years"].mean()) if gaps else None
     of_train, of_test = (baseline_designs(exams, texture, stand_in) for exams in (train, test))
     column = {"age": "age_years", "density": "density"}
-    told = [
-        name
-        for name in BASELINES
-        if name not in column or train[column[name]].notna().any()
-    ]
+    told = [name for name in BASELINES if name not in column or train[column[name]].notna().any()]
     answer = (train["cancer_within_1y"], train["patient_id"], train["sampling_weight"])
     return {
-        name: LogisticBaseline.fit(of_train[name], *answer).score(of_test[name])
-        for name in told
+        name: LogisticBaseline.fit(of_train[name], *answer).score(of_test[name]) for name in told
     }
 
 
