@@ -7,6 +7,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 import pydicom
+from pydicom.tag import Tag
 
 from mammolab.data import tomosynthesis
 from mammolab.data.header import (
@@ -32,7 +33,7 @@ MAX_VOLUME_BYTES = 2**32  # of what is read frame by frame
 KINDS = ("2-D", "picture", "synthetic 2-D", "tomosynthesis slice", "film")
 TOMOSYNTHESIS_CHOICES = ("reject", "middle")
 OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
-SOURCE_TAGS = [
+_SOURCE_KEYWORDS = (
     "ImageType",
     "SeriesDescription",
     "StudyInstanceUID",
@@ -44,7 +45,12 @@ SOURCE_TAGS = [
     "BurnedInAnnotation",
     "LossyImageCompression",
     *tomosynthesis.FUNCTIONAL_GROUPS,
-    *(group << 16 | 0x0010 for group in OVERLAY_GROUPS),  # OverlayRows; the bits stay unread
+)
+# As tags, since pydicom would look up the keywords for every file. Of overlays their OverlayRows:
+# the bits stay unread.
+SOURCE_TAGS = [
+    *map(Tag, _SOURCE_KEYWORDS),
+    *(Tag(group, 0x0010) for group in OVERLAY_GROUPS),
 ]
 FILM_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.7": "secondary capture",
@@ -302,7 +308,7 @@ def notes_of(dataset: pydicom.Dataset) -> list[str]:
     notes = []
     if text_of(dataset, "BurnedInAnnotation").upper() == "YES":
         notes.append("burned-in annotation")
-    groups = [group for group in OVERLAY_GROUPS if (group, 0x0010) in dataset]
+    groups = sorted({tag >> 16 for tag in dataset.keys()} & set(OVERLAY_GROUPS))
     if groups:
         notes.append(f"overlay not drawn: group {', '.join(f'{group:04X}' for group in groups)}")
     if is_implant_displaced(dataset):
