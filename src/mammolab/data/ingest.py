@@ -190,7 +190,13 @@ def choose(facts: pd.DataFrame, faults: dict[str, str], min_views: int) -> pd.Da
     Returns
     -------
     Table `dicom_index` with `dicom.MORE_COLUMNS`, n_views (of the exam, of images used) and key.
+
+    Raises
+    ------
+    InputError : min_views out of range.
     """
+    if not 1 <= min_views <= N_VIEWS:
+        raise InputError(f"min_views is {min_views}; valid: 1 to {N_VIEWS}.")
     index = facts.copy()
     fault = index["key"].map(faults)
     failed = (index["status"] == "ok") & fault.notna()

@@ -308,7 +308,8 @@ def notes_of(dataset: pydicom.Dataset) -> list[str]:
     notes = []
     if text_of(dataset, "BurnedInAnnotation").upper() == "YES":
         notes.append("burned-in annotation")
-    groups = sorted({tag >> 16 for tag in dataset.keys()} & set(OVERLAY_GROUPS))
+    tags = dataset.keys()  # the dataset itself iterates over its elements
+    groups = sorted({tag >> 16 for tag in tags} & set(OVERLAY_GROUPS))
     if groups:
         notes.append(f"overlay not drawn: group {', '.join(f'{group:04X}' for group in groups)}")
     if is_implant_displaced(dataset):
