@@ -58,6 +58,7 @@ FILM_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.7.3": "secondary capture",
     "1.2.840.10008.5.1.4.1.1.1": "computed radiography",
 }
+DIRECTORY = "1.2.840.10008.1.3.10"
 FILM_MODALITIES = ("MG", "RG", "CR", "OT")
 # Values 3 to 5 of ImageType, DICOM PS3.3 C.8.11.7.1.4.
 NOT_SCREENING = {
@@ -126,7 +127,7 @@ class Source:
     Attributes
     ----------
     dataset : a plain mammogram as `header.read_mammogram` gives it; None where no header was read.
-    kind : one of `KINDS`.
+    kind : one of `KINDS`; empty where no header was read.
     sha256, n_bytes : of the file; None where it could not be read.
     picture : "PNG" or "PGM" where it is such; else None.
     notes : what a user should know though it rejects nothing.
@@ -134,7 +135,7 @@ class Source:
     """
 
     dataset: pydicom.Dataset | None = None
-    kind: str = KINDS[0]
+    kind: str = ""
     sha256: str | None = None
     n_bytes: int | None = None
     picture: str | None = None
@@ -195,6 +196,7 @@ def _fill(source: Source, path: Path, given: dict[str, str], rules: SourceRules)
         if what:
             raise Rejected(f"not DICOM: {what}, where DICOM, PNG and PGM are read")
         source.dataset = _read(content, path, given)
+        source.kind = KINDS[0]
         source.notes += notes_of(source.dataset)
         _take_dicom(source, path, given, rules)
     _fill_in(source.dataset, given)
@@ -242,6 +244,8 @@ def _take_dicom(source: Source, path: Path, given: dict[str, str], rules: Source
 def _kind_of(dataset: pydicom.Dataset) -> str:
     """One of `KINDS`; what is none of them counts as 2-D and is judged by its other tags."""
     sop_class, modality = text_of(dataset, "SOPClassUID"), text_of(dataset, "Modality")
+    if sop_class == DIRECTORY:
+        raise Rejected("directory: a DICOMDIR, which lists files and holds no image")
     body_part = text_of(dataset, "BodyPartExamined").upper()
     if sop_class in FILM_CLASSES and modality in FILM_MODALITIES and body_part in ("", "BREAST"):
         return "film"
