@@ -252,7 +252,7 @@ def test_bombs_and_traps_are_contained(tmp_path, mammogram, write_mammogram):
         "frames.dcm": "image size: 1000000000 frames",
         "nested.dcm": "unreadable header: RecursionError",
         "length.dcm": "pixel data: ",
-        "DICOMDIR": "modality: none given",
+        "DICOMDIR": "directory: a DICOMDIR",
     }
     assert set(index.index) == set(expected)  # nothing outside the folder
     for path, reason in expected.items():

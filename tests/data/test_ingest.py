@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from mammolab import cli
 from mammolab.data import growing_store, ingest_command
+from mammolab.data import sheet as sheet_module
 from mammolab.data.growing_store import GrowingStore
 from mammolab.data.index_cache import WORK, Journal, alone, resumable_map, walk
 from mammolab.data.ingest import Archive, choose, index_folder, read_given
@@ -218,6 +219,25 @@ def test_adding_images_appends_rows(folder, tmp_path, write_mammogram):
     assert after["complete"].tolist() == [True] * 4 + [False] * 3
 
 
+def test_of_copies_the_first_seen_keeps_its_place(folder, tmp_path, write_mammogram):
+    write_exam(folder / "m", write_mammogram, "E1", VIEWS[:2])
+    ingest_command.ingest(request(folder, tmp_path), silent)
+    before = read_images(tmp_path)
+    (folder / "a").mkdir()
+    for name in ("E1LCC.dcm", "E1LMLO.dcm"):
+        (folder / "a" / name).write_bytes((folder / "m" / name).read_bytes())
+    # The same id, other bytes, and a name that sorts first.
+    write_exam(folder / "b", write_mammogram, "E1", VIEWS[:1], StudyDate="20200101")
+    assert ingest_command.ingest(request(folder, tmp_path), silent) == (5, 2)
+    pd.testing.assert_frame_equal(read_images(tmp_path), before)
+    index = pd.read_csv(tmp_path / "out" / "index.csv", keep_default_na=False).set_index("path")
+    assert index.loc["a/E1LCC.dcm", "reason"] == "duplicate: the same bytes as m/E1LCC.dcm"
+    assert index.loc["b/E1LCC.dcm", "reason"].endswith("the same SOPInstanceUID as m/E1LCC.dcm")
+    fresh = tmp_path / "fresh"
+    ingest_command.ingest(request(folder, tmp_path, out=fresh), silent)
+    assert set(pd.read_csv(fresh / "images.csv")["path"]) == {"a/E1LCC.dcm", "a/E1LMLO.dcm"}
+
+
 def test_another_folder_does_not_take_over_an_output(folder, tmp_path, write_mammogram):
     write_exam(folder, write_mammogram, "E1", VIEWS)
     ingest_command.ingest(request(folder, tmp_path), silent)
@@ -331,6 +351,13 @@ def test_tables_that_are_none(tmp_path, text, message):
         read_given(tmp_path / "none.csv")
 
 
+def test_a_table_of_another_folder_is_refused(folder, tmp_path, write_mammogram):
+    write_exam(folder, write_mammogram, "E1", VIEWS[:1])
+    (tmp_path / "t.csv").write_text("path\nin/E1LCC.dcm\n")
+    with pytest.raises(InputError, match="names 'in/E1LCC.dcm', .* they are such as 'E1LCC.dcm'"):
+        ingest_command.ingest(request(folder, tmp_path, table=tmp_path / "t.csv"), silent)
+
+
 def test_every_file_of_a_mixed_folder_is_accounted_for(folder, tmp_path, write_mammogram):
     write_exam(folder / "a", write_mammogram, "E1", VIEWS, PhotometricInterpretation="MONOCHROME1")
     write_exam(folder / "b", write_mammogram, "E2", VIEWS[:2], Manufacturer="other | maker")
@@ -366,8 +393,36 @@ def test_every_file_of_a_mixed_folder_is_accounted_for(folder, tmp_path, write_m
     cells = [line.split(" | ") for line in by_reason.splitlines() if line.startswith("| ")]
     counts = [int(row[1]) for row in cells if row[1].isdigit()]
     assert sum(counts[:-1]) == counts[-1] == 12
-    with Image.open(tmp_path / "out" / "contact_sheet.png") as sheet:
-        assert sheet.size[0] > 500
+    assert index.loc[index["reason"].str.startswith("not DICOM"), "kind"].tolist() == [""]
+
+
+def test_the_contact_sheet_shows_each_sort_as_large_as_fits(folder, tmp_path, write_mammogram):
+    """A small image in a large frame fills its tile, in its own grey, beside its other sorts."""
+    grey = np.full((10, 6), 2048, np.uint16)
+    grey[:5] = 1024
+    for number, changes in enumerate(
+        [{}, {"PhotometricInterpretation": "MONOCHROME1"}, *[{"AccessionNumber": f"E{n}"}
+         for n in range(4)]]
+    ):  # fmt: skip
+        write_mammogram(
+            folder / f"{number}.dcm", grey, SOPInstanceUID=f"1.{number}",
+            **{"AccessionNumber": f"F{number}"} | changes,
+        )  # fmt: skip
+    ingest_command.ingest(request(folder, tmp_path, rows=100, columns=80), silent)
+    with Image.open(tmp_path / "out" / "contact_sheet.png") as image:
+        sheet = np.asarray(image)
+    step = sheet_module.TILE_WIDTH + sheet_module.GAP
+    assert sheet.shape[1] == 6 * step + sheet_module.GAP
+    top = sheet_module.GAP + sheet_module.CAPTION_HEIGHT
+    tiles = [
+        sheet[top : top + sheet_module.TILE_HEIGHT, left : left + 180]
+        for left in range(sheet_module.GAP, 2 * step, step)
+    ]
+    for tile, inverted in zip(tiles, (False, True), strict=True):
+        dark, bright = tile[10:140].mean(), tile[160:290].mean()
+        assert (dark > bright) == inverted
+        assert np.allclose([dark, bright], [191, 127] if inverted else [64, 128], atol=1)
+    assert (sheet[: sheet_module.GAP + sheet_module.CAPTION_HEIGHT] < 128).any()  # the captions
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,15 @@ class GrowingStore:
 
     Raises
     ------
-    InputError : the array lacks rows that its journal names.
+    InputError : a setting out of range, or an array that lacks rows which its journal names.
     """
 
     def __init__(self, folder: Path, rows: int, columns: int, spacing_mm: float | None):
+        for name, given in {"rows": rows, "columns": columns}.items():
+            if given < 1:
+                raise InputError(f"{name} is {given}; it must be at least 1.")
+        if spacing_mm is not None and not 0.005 <= spacing_mm <= 10:
+            raise InputError(f"spacing_mm is {spacing_mm:g}; valid: 0.005 to 10.")
         self.size = (rows, columns)
         self.spacing_mm = spacing_mm
         self.hash = preprocessing_hash(rows, columns, spacing_mm)

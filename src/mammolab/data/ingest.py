@@ -115,12 +115,14 @@ def index_folder(
     Raises
     ------
     MissingInput : there is no such folder.
+    InputError : the table names none of its files.
     """
     root = archive.root
     if not root.is_dir():
         raise MissingInput(f"{root}: there is no such folder of images.")
     settings = [__version__, INDEX_RULES, asdict(archive.rules), str(root.resolve())]
     found = sorted(walk(root) if paths is None else ((path, "") for path in paths))
+    _require_some(archive, [path for path, _ in found])
     rows, items = {}, {}
     for path, fault in found:
         if fault:
@@ -146,6 +148,15 @@ def index_folder(
     index["bytes"] = index["bytes"].astype("Int64")
     index["seen"] = index["path"].map(seen)
     return index.astype({"merit": object})
+
+
+def _require_some(archive: Archive, found: list[str]) -> None:
+    """Refuse a table whose paths start elsewhere, before every file is looked at without it."""
+    if archive.given and found and archive.given.keys().isdisjoint(found):
+        raise InputError(
+            f"{archive.root}: none of its {len(found)} files is in the table, whose column path "
+            f"names {next(iter(archive.given))!r}, for example, and they are such as {found[0]!r}."
+        )
 
 
 def reject_strangers(facts: pd.DataFrame, exams: pd.DataFrame) -> pd.DataFrame:
@@ -190,7 +201,13 @@ def choose(facts: pd.DataFrame, faults: dict[str, str], min_views: int) -> pd.Da
     Returns
     -------
     Table `dicom_index` with `dicom.MORE_COLUMNS`, n_views (of the exam, of images used) and key.
+
+    Raises
+    ------
+    InputError : min_views out of range.
     """
+    if not 1 <= min_views <= N_VIEWS:
+        raise InputError(f"min_views is {min_views}; valid: 1 to {N_VIEWS}.")
     index = facts.copy()
     fault = index["key"].map(faults)
     failed = (index["status"] == "ok") & fault.notna()

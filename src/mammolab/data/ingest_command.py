@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from mammolab.data.account import account
@@ -11,11 +12,10 @@ from mammolab.data.conversion import convert, image_table, in_order
 from mammolab.data.growing_store import GrowingStore
 from mammolab.data.index_cache import WORK, Journal, alone
 from mammolab.data.ingest import N_VIEWS, Archive, index_folder, read_given
-from mammolab.data.source import KINDS, SourceRules
+from mammolab.data.sheet import draw_sheet
+from mammolab.data.source import SourceRules
 from mammolab.errors import InputError, MissingInput
 from mammolab.files import write_whole
-
-SHEET_TILES = 24
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,8 @@ def _write(
     shown = index.drop(columns="key")
     if len(images):
         write_whole(out / "images.npy", store.link_to)
-        write_whole(out / "contact_sheet.png", lambda path: _sheet(images, store.path, path))
+        sheet = draw_sheet(images, index, np.load(store.path, mmap_mode="r"))
+        write_whole(out / "contact_sheet.png", lambda path: sheet.save(path, "PNG"))
     else:
         for name in ("images.npy", "contact_sheet.png"):
             (out / name).unlink(missing_ok=True)
@@ -153,20 +154,3 @@ def _write(
     write_whole(out / "images.csv", lambda path: by_row.to_csv(path, index=False))
     write_whole(out / "index.csv", lambda path: shown.to_csv(path, index=False))
     write_whole(out / "ACCOUNT.md", lambda path: path.write_text(text, encoding="utf-8"))
-
-
-def _sheet(images: pd.DataFrame, array: Path, path: Path) -> None:
-    """Some images of each kind of window and polarity, so that a wrong one is seen."""
-    from matplotlib.figure import Figure
-
-    from mammolab.report.plots_cohort import contact_sheet
-
-    window = images["window"].str.split().str[0]
-    how = window + images["inverted"].map({True: " inverted", False: ""})
-    kind = images["kind"].where(images["kind"] != KINDS[0], "")
-    turn = images.groupby([how, kind]).cumcount().sort_values(kind="stable")
-    label = images["laterality"] + " " + images["view"] + " " + kind + " " + how
-    shown = images.assign(label=label.str.split().str.join(" ")).loc[turn.index[:SHEET_TILES]]
-    figure = Figure(figsize=(6.5, 1.4 * (1 + (len(shown) - 1) // 6)))
-    contact_sheet(figure.add_subplot(), shown, str(array.resolve()), columns=6)
-    figure.savefig(path, dpi=200, bbox_inches="tight", format="png")

@@ -7,6 +7,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 import pydicom
+from pydicom.tag import Tag
 
 from mammolab.data import tomosynthesis
 from mammolab.data.header import (
@@ -32,7 +33,7 @@ MAX_VOLUME_BYTES = 2**32  # of what is read frame by frame
 KINDS = ("2-D", "picture", "synthetic 2-D", "tomosynthesis slice", "film")
 TOMOSYNTHESIS_CHOICES = ("reject", "middle")
 OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
-SOURCE_TAGS = [
+_SOURCE_KEYWORDS = (
     "ImageType",
     "SeriesDescription",
     "StudyInstanceUID",
@@ -44,7 +45,12 @@ SOURCE_TAGS = [
     "BurnedInAnnotation",
     "LossyImageCompression",
     *tomosynthesis.FUNCTIONAL_GROUPS,
-    *(group << 16 | 0x0010 for group in OVERLAY_GROUPS),  # OverlayRows; the bits stay unread
+)
+# As tags, since pydicom would look up the keywords for every file. Of overlays their OverlayRows:
+# the bits stay unread.
+SOURCE_TAGS = [
+    *map(Tag, _SOURCE_KEYWORDS),
+    *(Tag(group, 0x0010) for group in OVERLAY_GROUPS),
 ]
 FILM_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.7": "secondary capture",
@@ -52,6 +58,7 @@ FILM_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.7.3": "secondary capture",
     "1.2.840.10008.5.1.4.1.1.1": "computed radiography",
 }
+DIRECTORY = "1.2.840.10008.1.3.10"
 FILM_MODALITIES = ("MG", "RG", "CR", "OT")
 # Values 3 to 5 of ImageType, DICOM PS3.3 C.8.11.7.1.4.
 NOT_SCREENING = {
@@ -120,7 +127,7 @@ class Source:
     Attributes
     ----------
     dataset : a plain mammogram as `header.read_mammogram` gives it; None where no header was read.
-    kind : one of `KINDS`.
+    kind : one of `KINDS`; empty where no header was read.
     sha256, n_bytes : of the file; None where it could not be read.
     picture : "PNG" or "PGM" where it is such; else None.
     notes : what a user should know though it rejects nothing.
@@ -128,7 +135,7 @@ class Source:
     """
 
     dataset: pydicom.Dataset | None = None
-    kind: str = KINDS[0]
+    kind: str = ""
     sha256: str | None = None
     n_bytes: int | None = None
     picture: str | None = None
@@ -189,6 +196,7 @@ def _fill(source: Source, path: Path, given: dict[str, str], rules: SourceRules)
         if what:
             raise Rejected(f"not DICOM: {what}, where DICOM, PNG and PGM are read")
         source.dataset = _read(content, path, given)
+        source.kind = KINDS[0]
         source.notes += notes_of(source.dataset)
         _take_dicom(source, path, given, rules)
     _fill_in(source.dataset, given)
@@ -236,6 +244,8 @@ def _take_dicom(source: Source, path: Path, given: dict[str, str], rules: Source
 def _kind_of(dataset: pydicom.Dataset) -> str:
     """One of `KINDS`; what is none of them counts as 2-D and is judged by its other tags."""
     sop_class, modality = text_of(dataset, "SOPClassUID"), text_of(dataset, "Modality")
+    if sop_class == DIRECTORY:
+        raise Rejected("directory: a DICOMDIR, which lists files and holds no image")
     body_part = text_of(dataset, "BodyPartExamined").upper()
     if sop_class in FILM_CLASSES and modality in FILM_MODALITIES and body_part in ("", "BREAST"):
         return "film"
@@ -302,7 +312,8 @@ def notes_of(dataset: pydicom.Dataset) -> list[str]:
     notes = []
     if text_of(dataset, "BurnedInAnnotation").upper() == "YES":
         notes.append("burned-in annotation")
-    groups = [group for group in OVERLAY_GROUPS if (group, 0x0010) in dataset]
+    tags = dataset.keys()  # the dataset itself iterates over its elements
+    groups = sorted({tag >> 16 for tag in tags} & set(OVERLAY_GROUPS))
     if groups:
         notes.append(f"overlay not drawn: group {', '.join(f'{group:04X}' for group in groups)}")
     if is_implant_displaced(dataset):
