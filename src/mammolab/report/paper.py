@@ -17,7 +17,7 @@ from mammolab.pipeline import graph
 from mammolab.report import numbers as num
 from mammolab.report import tables
 from mammolab.report.exports import HOSPITAL, Exports
-from mammolab.schemas import read_table, write_table
+from mammolab.schemas import COLUMNS, read_table, write_table
 
 SOURCES = ("paper.typ", "template.typ", "references.bib")
 PUBLISHED = "published.csv"
@@ -60,18 +60,22 @@ def gather_numbers(run: RunPaths, facts: Mapping[str, object], code_digest: str)
     return dict(sorted(merged.items()))
 
 
-def merge_results(run: RunPaths) -> pd.DataFrame:
+def merge_results(run: RunPaths, exports: Exports = HOSPITAL) -> pd.DataFrame:
     """Every chapter's results in one table, written as the run's table `results`.
+
+    It is empty where the exports could feed no chapter that has any.
 
     Raises
     ------
     MissingInput
-        If no chapter has left results.
+        If no chapter has left results, and none is left out.
     """
     paths = sorted(run.tables.glob("results_*.parquet"))
-    if not paths:
+    if not paths and not exports.left_out:
         raise MissingInput(f"no chapter has left results in {run.tables}: run ./run_all.sh first")
-    merged = pd.concat([read_table(path, path.stem) for path in paths], ignore_index=True)
+    empty = pd.DataFrame(columns=list(COLUMNS["results"]))
+    frames = [read_table(path, path.stem) for path in paths]
+    merged = pd.concat(frames, ignore_index=True) if frames else empty
     write_table(merged, run.table("results"), "results")
     return merged
 
