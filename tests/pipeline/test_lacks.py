@@ -6,7 +6,7 @@ import pytest
 
 from mammolab.data.adapters.base import Card
 from mammolab.data.adapters.registry import ADAPTERS
-from mammolab.data.lacks import LACKS, PREVALENCE, SENTENCES, lacks_of
+from mammolab.data.lacks import GROUPS, LACKS, PREVALENCE, SENTENCES, lacks_of
 from mammolab.errors import InputError
 from mammolab.paths import repository_root
 from mammolab.pipeline import graph, profile
@@ -36,6 +36,7 @@ def test_readings_and_weights_bring_calibration_triage_and_subgroups():
     own = graph.chapters_of_run(True, {"dates", "device", "race"})
     assert {"06_calibration", "07_triage", "08_subgroups"} <= set(own)
     assert not {"09_risk", "13_pitfalls_analysis"} & set(own)
+    assert "08_subgroups" not in graph.chapters_of_run(True, {"dates", "device", GROUPS})
 
 
 def test_a_set_that_lacks_nothing_runs_all_but_the_world():
@@ -72,7 +73,8 @@ def test_needs_are_known():
     assert all(set(spared) <= set(inputs) for spared, inputs in spares)
 
 
-def header(folder, **content):
+def header(folder, dataset="none", **content):
+    content |= {} if dataset is None else {"dataset": dataset}
     (folder / "export.json").write_text(json.dumps(content))
     return folder
 
@@ -83,7 +85,9 @@ def test_what_a_source_lacks_is_read_from_its_header(tmp_path):
     assert lacks_of(tmp_path) == {"dates", "age", PREVALENCE}
     header(tmp_path, lacks=["dates"], refuses=[])
     assert lacks_of(tmp_path) == {"dates"}
-    header(tmp_path, source="a hospital")
+    header(tmp_path, lacks=["age", "density", "race", "device"], refuses=[])
+    assert GROUPS in lacks_of(tmp_path)
+    header(tmp_path, dataset=None, lacks=["dates"], source="a hospital")
     assert lacks_of(tmp_path) == frozenset()
     header(tmp_path, lacks=["dats"])
     with pytest.raises(InputError, match="closest first: dates"):

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import typst
 
-from mammolab.data.lacks import PREVALENCE, SENTENCES
+from mammolab.data.lacks import GROUPS, PREVALENCE, SENTENCES
 from mammolab.errors import InputError, MissingInput
 from mammolab.paths import RunPaths, repository_root
 from mammolab.pipeline import graph
@@ -151,6 +151,14 @@ def test_readings_and_weights_keep_triage(fabricate, run):
     build(fabricate, run, synthetic=False, exports=exports)
     headings = words_of(run)
     assert "Triage" in headings and "Subgroups" in headings and "Five-year" not in headings
+
+
+def test_triage_without_subgroups(fabricate, run):
+    exports = exports_that_lack("dates", "device", GROUPS)
+    leave_out(run, exports)
+    build(fabricate, run, synthetic=False, exports=exports)
+    headings = words_of(run)
+    assert "Triage" in headings and "Subgroups" not in headings
 
 
 def test_a_label_that_is_an_opinion_is_called_so_in_every_caption(fabricate, run):

@@ -39,9 +39,11 @@ NEED_PREVALENCE = {
     "calibration_in_the_large": "calibration in the large",
     "net_benefit": "net benefit",
 }
-# Lacking where these are refused.
-PREVALENCE = "prevalence"
+# Lacking where these are refused, and where none of `GROUPING` is told.
+PREVALENCE, GROUPS = "prevalence", "groups"
+GROUPING = ("age", "density", "race", "device")
 SENTENCES = LACKS | {
+    GROUPS: f"None of {', '.join(GROUPING)} is told: no subgroups to compare.",
     PREVALENCE: f"Refused without sampling weights: {', '.join(NEED_PREVALENCE.values())}; the share "
     "of cancers is that of the collection, not of a population.",
 }
@@ -54,7 +56,7 @@ def lacks_of(raw: Path | None) -> frozenset[str]:
 
     Parameters
     ----------
-    raw : the folder; None, or one without export.json, lacks nothing that is known.
+    raw : the folder; None, or one that no `mammolab adapt` has written, lacks nothing.
 
     Raises
     ------
@@ -67,9 +69,15 @@ def lacks_of(raw: Path | None) -> frozenset[str]:
         header = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path}: not readable JSON ({error}).") from None
-    lacks = header.get("lacks", []) if isinstance(header, dict) else []
+    if not isinstance(header, dict) or "dataset" not in header:
+        return frozenset()  # a hospital's own exports are held to be whole
+    lacks = header.get("lacks", [])
     for key in lacks:
         if key not in LACKS:
             raise unknown_name(f"lack in {path}", str(key), LACKS)
-    refuses = isinstance(header, dict) and header.get("refuses")
-    return frozenset([*lacks, *([PREVALENCE] if refuses else [])])
+    found = set(lacks)
+    if header.get("refuses"):
+        found.add(PREVALENCE)
+    if found.issuperset(GROUPING):
+        found.add(GROUPS)
+    return frozenset(found)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from mammolab.data.lacks import PREVALENCE, SENTENCES
+from mammolab.data.lacks import GROUPS, PREVALENCE, SENTENCES
 from mammolab.paths import repository_root, run_root
 
 
@@ -174,7 +174,7 @@ STAGES: dict[str, Stage] = {
         inputs=("cohort", "predictions_calibrated", "triage"),
         outputs=("results_08_subgroups",),
         figures=("forest", "gaps", "triage_by_group", "calibration"),
-        needs=("reading", PREVALENCE),
+        needs=("reading", PREVALENCE, GROUPS),
     ),
     "09_risk": Stage(
         "Who gets cancer within five years?",

@@ -87,5 +87,7 @@ def _summary(source: Source, out: Path) -> list[str]:
         ),
         *cannot_estimate(source)[:1],
         f"written: {out}; read {out / DATASHEET} first",
-        f"images: {shlex.join(ingest)}",
+        f"images alone: {shlex.join(ingest)}",
+        f"all chapters: ./run_all.sh --profile {source.card.name}, with raw: {out.resolve()} in "
+        f"configs/{source.card.name}.yaml",
     ]
