@@ -123,9 +123,7 @@ def test_a_raw_file_that_is_there_is_an_input(tmp_path):
     parameters = {"raw_dir": str(tmp_path)}
     assert graph.given_files("02_cohort", parameters) == {}
     (tmp_path / "labels.csv").touch()
-    assert graph.given_files("02_cohort", parameters) == {
-        "raw/labels.csv": tmp_path / "labels.csv"
-    }
+    assert graph.given_files("02_cohort", parameters) == {"raw/labels.csv": tmp_path / "labels.csv"}
     assert graph.given_files("02_cohort", {}) == {}
 
 

@@ -112,8 +112,10 @@ def test_labels_and_counts_are_those_of_the_published_table(run, profile):
     table = pd.read_csv(profile.parent / "set" / "train.csv", dtype=str)
     cohort = read_table(paths.table("cohort"), "cohort").set_index("patient_id")
     by_woman = table.groupby("patient_id")["cancer"].max() == "1"
-    assert cohort["cancer_within_1y"].sort_index().equals(
-        by_woman.rename("cancer_within_1y").sort_index()
+    assert (
+        cohort["cancer_within_1y"]
+        .sort_index()
+        .equals(by_woman.rename("cancer_within_1y").sort_index())
     )
     sides = table[table["cancer"] == "1"].groupby("patient_id")["laterality"].first()
     assert cohort.loc[sides.index, "cancer_laterality"].tolist() == sides.tolist()

@@ -88,6 +88,8 @@ def _summary(source: Source, out: Path) -> list[str]:
         *cannot_estimate(source)[:1],
         f"written: {out}; read {out / DATASHEET} first",
         f"images alone: {shlex.join(ingest)}",
-        f"all chapters: ./run_all.sh --profile {source.card.name}, with raw: {out.resolve()} in "
-        f"configs/{source.card.name}.yaml",
+        (
+            f"all chapters: ./run_all.sh --profile {source.card.name}, with raw: {out.resolve()} "
+            f"in configs/{source.card.name}.yaml"
+        ),
     ]
