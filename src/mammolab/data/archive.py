@@ -13,6 +13,7 @@ from mammolab.data.growing_store import GrowingStore
 from mammolab.data.index_cache import WORK, Journal, alone
 from mammolab.data.ingest import Archive, index_folder, read_given, reject_strangers
 from mammolab.data.source import SourceRules
+from mammolab.data.store import why_none
 from mammolab.errors import InputError, MissingInput
 from mammolab.files import write_whole
 from mammolab.paths import image_folder, image_list
@@ -113,7 +114,9 @@ def convert_archive(
         index = convert(facts, archive, store, min_views, workers, tell, exam_ids)
         used = in_order(index, exam_ids)
         if not len(used):
-            raise InputError(f"{archive.root}: no usable image belongs to an exam of the cohort.")
+            raise InputError(
+                f"{archive.root}: no usable image belongs to an exam of the cohort{why_none(index)}."
+            )
         store.arrange(list(used["key"]))
         write_whole(path_npy, store.link_to)
         _forget_others(store)
@@ -127,7 +130,7 @@ def convert_archive(
 def _work(run: Path) -> Iterator[Path]:
     """The folder of what need not be done again: one for each state of the code that does it."""
     with alone(run / WORK):
-        folder = run / WORK / modules_digest("mammolab.data.archive")
+        folder = run / WORK / modules_digest("mammolab.data.conversion")
         folder.mkdir(exist_ok=True)
         yield folder
 
