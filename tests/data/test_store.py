@@ -164,7 +164,7 @@ def test_weights_without_images_stop_the_run():
 def test_why_there_is_no_image():
     film = {"exam_id": "E1", "status": "rejected", "reason": "film: not asked for"}
     index = pd.DataFrame([film, film, film | {"reason": "view: none"}])
-    assert why_none(index) == "; of 3 files 2 were rejected as 'film: not asked for'"
+    assert why_none(index) == "; 2 of 3 files are left out as 'film: not asked for'"
     index["status"] = "ok"
     assert why_none(index) == "; files name exams such as E1"
     assert why_none(index.head(0)) == ""

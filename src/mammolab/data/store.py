@@ -71,7 +71,7 @@ def why_none(index: pd.DataFrame) -> str:
     rejected = index.loc[index["status"] == "rejected", "reason"]
     if 2 * len(rejected) > len(index):
         often = rejected.value_counts()
-        return f"; of {len(index)} files {often.iloc[0]} were rejected as {often.index[0]!r}"
+        return f"; {often.iloc[0]} of {len(index)} files are left out as {often.index[0]!r}"
     named = index.loc[index["status"] == "ok", "exam_id"]
     return f"; files name exams such as {named.iloc[0]}" if len(named) else ""
 
