@@ -1,5 +1,6 @@
 """The images of a run: where an export keeps them, what they are, and one array of them."""
 
+import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -41,10 +42,8 @@ def find_archive(raw: str | Path, film: bool = False, tomosynthesis: str = "reje
     raw = Path(raw)
     root, table = image_folder(raw), image_list(raw)
     if not root.is_dir():
-        again = (
-            "put them there" if root.parent == raw else "run mammolab adapt again where they lie"
-        )
-        raise MissingInput(f"{root}: the images of {raw} are not there; {again}.")
+        what = "put them there" if root.parent == raw else "run mammolab adapt where they lie now"
+        raise MissingInput(f"{root}: the images of {raw} are not there; {what}.")
     given = read_given(table if table.is_file() else None)
     return Archive(root, given, SourceRules(film, tomosynthesis))
 
@@ -119,6 +118,7 @@ def convert_archive(
             )
         store.arrange(list(used["key"]))
         write_whole(path_npy, store.link_to)
+        os.utime(path_npy)  # Snakemake asks whether it is younger than the inputs
         _forget_others(store)
     failed = (facts["status"] == "ok") & facts["key"].isin(store.faults)
     index.loc[failed, ["status", "reason"]] = ["ok", ""]  # `images` tells of them
