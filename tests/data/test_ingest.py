@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -337,9 +338,10 @@ def test_a_table_for_pictures(folder, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,view\na,CC\n", "column path is missing; columns used: path, image_id"),
+        ("file,view\na,CC\n", "column path is missing; there are file, view; columns used: path,"),
+        ("path;view\na;CC\n", "column path is missing; there are path;view; columns used"),
         ("path,view\na,ML\n", "column view holds 'ML' for a; valid: CC, MLO"),
-        ("path\na\na\n", "column path repeats a"),
+        ("path\na\n./a\n", "column path repeats a"),
         ("path,use\na,yes\n", "column use holds 'yes'"),
     ],
 )
@@ -349,6 +351,23 @@ def test_tables_that_are_none(tmp_path, text, message):
         read_given(tmp_path / "t.csv")
     with pytest.raises(MissingInput, match="no such table"):
         read_given(tmp_path / "none.csv")
+
+
+def test_a_table_is_read_without_the_blanks_around_its_cells(tmp_path):
+    (tmp_path / "t.csv").write_text("path , exam_id,view\n ./a/b.png , E 1,CC \n")
+    assert read_given(tmp_path / "t.csv") == {"a/b.png": {"exam_id": "E 1", "view": "CC"}}
+
+
+def test_a_disk_without_room_is_told_before_it_is_full(
+    folder, tmp_path, write_mammogram, monkeypatch
+):
+    write_exam(folder, write_mammogram, "E1", VIEWS)
+    usage = shutil.disk_usage(tmp_path)._replace(free=400)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(InputError, match="the images take 0.0 GB, and 0.0 GB are free; make room"):
+        ingest_command.ingest(request(folder, tmp_path), silent)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=480))
+    assert ingest_command.ingest(request(folder, tmp_path), silent) == (4, 4)
 
 
 def test_a_table_of_another_folder_is_refused(folder, tmp_path, write_mammogram):
@@ -437,7 +456,10 @@ def test_the_contact_sheet_shows_each_sort_as_large_as_fits(folder, tmp_path, wr
         (["in", "--out", "out", "--min-views", "5"], "--min-views is 5; valid: 1 to 4"),
         (["in", "--out", "out", "--tomosynthesis", "slab"], "'slab'; valid: reject, middle"),
         (["in", "--out", "out", "--table", "none.csv"], "no such table"),
-        (["in", "--out", "out"], "no usable image among 1 files"),
+        (
+            ["in", "--out", "out"],
+            "no usable image among 1 files; 1 of 1 files are left out as 'not DICOM: a text file",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(folder, tmp_path, monkeypatch, arguments, message):

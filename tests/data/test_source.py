@@ -325,6 +325,9 @@ def test_pictures(tmp_path, content, pixels, bits):
     assert (stored_values(read_picture(content)) == pixels).all()
     (tmp_path / "one").write_bytes(content)
     assert open_source(tmp_path / "one", {}, NO).reason.startswith("picture: no row of the table")
+    untold = {"laterality": "R", "patient_id": "P7"}
+    reason = open_source(tmp_path / "one", untold, NO).reason
+    assert reason == "picture: its row of the table does not say exam_id, view"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         source = open_source(tmp_path / "one", GIVEN, NO)

@@ -17,6 +17,7 @@ from mammolab.data.store import (
     extend_flow,
     open_store,
     views_per_exam,
+    why_none,
 )
 from mammolab.data.tables import read_export
 from mammolab.errors import InputError, MissingInput
@@ -153,8 +154,17 @@ def test_flow_with_images_adds_up(archive, tmp_path, tiny_rows, write_export, co
 
 def test_weights_without_images_stop_the_run():
     cohort = pd.DataFrame({"exam_id": [f"E{i}" for i in range(40)], "has_pixels": True})
-    index = pd.DataFrame({"exam_id": [f"E{i}" for i in range(39)], "status": "ok"})
+    index = pd.DataFrame({"exam_id": [f"E{i}" for i in range(39)], "status": "ok", "reason": ""})
     check_images_of_weighted_exams(cohort, index)  # one of forty may have lost its files
     with pytest.raises(InputError, match="sampling_weight is given for 40 .* 3 of them .* E37"):
         check_images_of_weighted_exams(cohort, index.head(37))
     check_images_of_weighted_exams(cohort.assign(has_pixels=False), index.head(0))
+
+
+def test_why_there_is_no_image():
+    film = {"exam_id": "E1", "status": "rejected", "reason": "film: not asked for"}
+    index = pd.DataFrame([film, film, film | {"reason": "view: none"}])
+    assert why_none(index) == "; 2 of 3 files are left out as 'film: not asked for'"
+    index["status"] = "ok"
+    assert why_none(index) == "; files name exams such as E1"
+    assert why_none(index.head(0)) == ""

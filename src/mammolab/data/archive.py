@@ -1,5 +1,6 @@
 """The images of a run: where an export keeps them, what they are, and one array of them."""
 
+import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from mammolab.data.growing_store import GrowingStore
 from mammolab.data.index_cache import WORK, Journal, alone
 from mammolab.data.ingest import Archive, index_folder, read_given, reject_strangers
 from mammolab.data.source import SourceRules
+from mammolab.data.store import why_none
 from mammolab.errors import InputError, MissingInput
 from mammolab.files import write_whole
 from mammolab.paths import image_folder, image_list
@@ -40,10 +42,8 @@ def find_archive(raw: str | Path, film: bool = False, tomosynthesis: str = "reje
     raw = Path(raw)
     root, table = image_folder(raw), image_list(raw)
     if not root.is_dir():
-        again = (
-            "put them there" if root.parent == raw else "run mammolab adapt again where they lie"
-        )
-        raise MissingInput(f"{root}: the images of {raw} are not there; {again}.")
+        what = "put them there" if root.parent == raw else "run mammolab adapt where they lie now"
+        raise MissingInput(f"{root}: the images of {raw} are not there; {what}.")
     given = read_given(table if table.is_file() else None)
     return Archive(root, given, SourceRules(film, tomosynthesis))
 
@@ -113,9 +113,12 @@ def convert_archive(
         index = convert(facts, archive, store, min_views, workers, tell, exam_ids)
         used = in_order(index, exam_ids)
         if not len(used):
-            raise InputError(f"{archive.root}: no usable image belongs to an exam of the cohort.")
+            raise InputError(
+                f"{archive.root}: no usable image belongs to an exam of the cohort{why_none(index)}."
+            )
         store.arrange(list(used["key"]))
         write_whole(path_npy, store.link_to)
+        os.utime(path_npy)  # Snakemake asks whether it is younger than the inputs
         _forget_others(store)
     failed = (facts["status"] == "ok") & facts["key"].isin(store.faults)
     index.loc[failed, ["status", "reason"]] = ["ok", ""]  # `images` tells of them
@@ -127,7 +130,7 @@ def convert_archive(
 def _work(run: Path) -> Iterator[Path]:
     """The folder of what need not be done again: one for each state of the code that does it."""
     with alone(run / WORK):
-        folder = run / WORK / modules_digest("mammolab.data.archive")
+        folder = run / WORK / modules_digest("mammolab.data.conversion")
         folder.mkdir(exist_ok=True)
         yield folder
 

@@ -59,6 +59,7 @@ class GrowingStore:
         self.spacing_mm = spacing_mm
         self.hash = preprocessing_hash(rows, columns, spacing_mm)
         self.path = Path(folder) / f"{self.hash}.npy"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._journal = Journal(Path(folder) / f"{self.hash}.jsonl")
         self.faults: dict[str, str] = {}
         if not len(self):  # what it may hold belongs to nobody, and may have a second name
@@ -93,6 +94,10 @@ class GrowingStore:
         Returns
         -------
         How many of them failed; `faults` tells of each.
+
+        Raises
+        ------
+        InputError : the disk has no room for them.
         """
         used = index[(index["status"] == "ok") & ~index["key"].isin(self.faults)]
         root, given = archive.root, archive.given
@@ -101,6 +106,7 @@ class GrowingStore:
             for key, path, digest in zip(used["key"], used["path"], used["sha256"], strict=True)
         }
         size = self.size[0] * self.size[1]
+        self._require_room(sum(key not in self.records for key in items) * size)
         failed = len(self.faults)
         resumable_map(
             partial(_convert, size=self.size, spacing_mm=self.spacing_mm, rules=archive.rules),
@@ -116,6 +122,14 @@ class GrowingStore:
         )
         return len(self.faults) - failed
 
+    def _require_room(self, n_bytes: int) -> None:
+        free = shutil.disk_usage(self.path.parent).free
+        if n_bytes > free:
+            raise InputError(
+                f"{self.path.parent}: the images take {n_bytes / 1e9:.1f} GB, and "
+                f"{free / 1e9:.1f} GB are free; make room, or choose a smaller size."
+            )
+
     def arrange(self, keys: Sequence[str]) -> None:
         """Put the images of these keys, all of them held, into rows 0, 1 and so on; drop others.
 
@@ -126,6 +140,7 @@ class GrowingStore:
         rows = [record["row"] for record in records]
         if rows == list(range(len(self))):
             return
+        self._require_room(len(rows) * self.size[0] * self.size[1])
         at_a_time = max(1, BATCH_BYTES // (self.size[0] * self.size[1]))
         held = np.load(self.path, mmap_mode="r")
         ordered = self.path.with_name(f"{self.path.name}.ordered")
@@ -173,7 +188,6 @@ class GrowingStore:
         self.faults |= failed
 
     def _append(self, images: list[bytes], start: int) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
             write_whole(self.path, lambda path: path.write_bytes(self._header(0)))
         begin, size = self._begin(), self.size[0] * self.size[1]

@@ -1,5 +1,6 @@
 """A journal of work done on files, so that a run that was killed goes on where it stopped."""
 
+import errno
 import fcntl
 import json
 import os
@@ -160,6 +161,8 @@ def alone(folder: Path) -> Iterator[None]:
         try:
             # Of this process alone: workers that outlive a killed run do not hold it.
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"another mammolab is at work in {folder.parent}.") from None
+        except OSError as error:
+            # Some network file systems have no locks: nothing keeps two apart there.
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise InputError(f"another mammolab is at work in {folder.parent}.") from None
         yield

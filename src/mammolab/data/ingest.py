@@ -1,6 +1,7 @@
 """Index a folder of anything, and choose one image of each view of each exam."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -65,9 +66,14 @@ def read_given(path: str | Path | None) -> dict[str, dict[str, str]]:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a readable CSV table ({error}).") from None
+    table = table.rename(columns=str.strip).apply(lambda cells: cells.str.strip())
     known = ["path", *GIVEN, "use", "reason"]
     if "path" not in table:
-        raise InputError(f"{path}: column path is missing; columns used: {', '.join(known)}.")
+        raise InputError(
+            f"{path}: column path is missing; there are {', '.join(table)[:200]}; columns used: "
+            f"{', '.join(known)}."
+        )
+    table["path"] = table["path"].map(os.path.normpath)
     twice = table.loc[table["path"].duplicated(), "path"]
     if len(twice):
         raise InputError(f"{path}: column path repeats {', '.join(twice[:IDS_SHOWN])}.")
@@ -81,8 +87,7 @@ def read_given(path: str | Path | None) -> dict[str, dict[str, str]]:
             )
     rows = table[[column for column in known if column in table]].to_dict("records")
     return {
-        row.pop("path"): {column: value.strip() for column, value in row.items() if value.strip()}
-        for row in rows
+        row.pop("path"): {column: value for column, value in row.items() if value} for row in rows
     }
 
 

@@ -14,6 +14,7 @@ from mammolab.data.index_cache import WORK, Journal, alone
 from mammolab.data.ingest import N_VIEWS, Archive, index_folder, read_given
 from mammolab.data.sheet import draw_sheet
 from mammolab.data.source import SourceRules
+from mammolab.data.store import why_none
 from mammolab.errors import InputError, MissingInput
 from mammolab.files import write_whole
 
@@ -92,7 +93,7 @@ def ingest(request: IngestRequest, tell: Callable[[str], None]) -> tuple[int, in
         _write(request.out, index, images, store, account(index, images, settings))
     if not len(images):
         raise InputError(
-            f"{request.folder}: no usable image among {len(index)} files; "
+            f"{request.folder}: no usable image among {len(index)} files{why_none(index)}; "
             f"{request.out / 'ACCOUNT.md'} says why of each kind, index.csv of each file."
         )
     return len(index), len(images)

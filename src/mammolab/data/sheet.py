@@ -1,6 +1,5 @@
 """The contact sheet of `mammolab ingest`: a look at each kind of image there is."""
 
-
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont

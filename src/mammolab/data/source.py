@@ -97,6 +97,7 @@ GIVEN = {
 }
 EXAM_FROM_STUDY = "exam id from StudyInstanceUID"  # a note
 IDS = ("image_id", "exam_id", "patient_id")
+NEEDED_OF_PICTURES = ("exam_id", "patient_id", "laterality", "view")
 NUMBERS = ("spacing_mm", "window_center", "window_width")
 
 
@@ -200,6 +201,9 @@ def _fill(source: Source, path: Path, given: dict[str, str], rules: SourceRules)
         source.notes += notes_of(source.dataset)
         _take_dicom(source, path, given, rules)
     _fill_in(source.dataset, given)
+    untold = [column for column in NEEDED_OF_PICTURES if column not in given]
+    if source.picture and untold:
+        raise Rejected(f"picture: its row of the table does not say {', '.join(untold)}")
     require_mammogram(source.dataset)
     require_pixels(source.dataset)
 

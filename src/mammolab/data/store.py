@@ -57,8 +57,23 @@ def check_images_of_weighted_exams(cohort: pd.DataFrame, index: pd.DataFrame) ->
         raise InputError(
             f"ehr/exams.csv: column sampling_weight is given for {len(weighted)} exams of the cohort, "
             f"but {len(without)} of them have no usable image, among them "
-            f"{', '.join(without[:IDS_SHOWN])}; leave it blank where no pixels were pulled."
+            f"{', '.join(without[:IDS_SHOWN])}{why_none(index)}; leave it blank where no pixels "
+            "were pulled."
         )
+
+
+def why_none(index: pd.DataFrame) -> str:
+    """What an index says of why exams have no image, as the end of a sentence.
+
+    The most frequent reason, where more files were rejected than not; else an exam that files
+    name, since ids are then likely of another kind.
+    """
+    rejected = index.loc[index["status"] == "rejected", "reason"]
+    if 2 * len(rejected) > len(index):
+        often = rejected.value_counts()
+        return f"; {often.iloc[0]} of {len(index)} files are left out as {often.index[0]!r}"
+    named = index.loc[index["status"] == "ok", "exam_id"]
+    return f"; files name exams such as {named.iloc[0]}" if len(named) else ""
 
 
 def views_per_exam(images: pd.DataFrame) -> pd.DataFrame:
