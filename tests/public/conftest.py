@@ -4,6 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
+from mammolab.data.adapters.mirai_export import COLUMNS as MIRAI_COLUMNS
+from mammolab.schemas import SPLITS
 
 N_WOMEN = 80
 RSNA_HEADER = (
@@ -62,6 +66,33 @@ def write_rsna(write_mammogram):
                     SOPInstanceUID=f"1.2.840.{image}",
                 )
         (root / "train.csv").write_text("\n".join(rows) + "\n")
+        return root
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_mirai():
+    """A function (folder) that writes a list in Mirai's format with the 16-bit PNG files it names.
+
+    Of every five women one has cancer within the year, one is not followed. Women are in train,
+    dev and test by turns.
+    """
+
+    def write(root: Path) -> Path:
+        rng = np.random.default_rng(8)
+        rows = [",".join(MIRAI_COLUMNS)]
+        years = {0: ("0", "0"), 1: ("100", "0"), 2: ("100", "5"), 3: ("3", "3"), 4: ("100", "2")}
+        for woman in range(30):
+            for laterality, view in VIEWS:
+                path = root / "png" / f"W{woman}" / f"{laterality}{view}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                pixels = breast(rng, False)
+                Image.fromarray(pixels if laterality == "L" else pixels[:, ::-1]).save(path)
+                to_cancer, free = years[woman % 5]
+                split = SPLITS[woman % 3]
+                rows.append(f"W{woman},0,{laterality},{view},{path},{to_cancer},{free},{split}")
+        (root / "list.csv").write_text("\n".join(rows) + "\n")
         return root
 
     return write

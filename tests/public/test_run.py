@@ -1,6 +1,6 @@
 """A public data set as published, through `mammolab adapt` and its chapters, to the PDF.
 
-The tests share one run and read what it left.
+The tests of a data set share one run and read what it left.
 """
 
 import json
@@ -15,7 +15,7 @@ import yaml
 
 from mammolab.data.lacks import NEED_PREVALENCE, SENTENCES
 from mammolab.paths import RunPaths, repository_root
-from mammolab.schemas import read_table
+from mammolab.schemas import SPLITS, read_table
 
 ROOT = repository_root()
 PATIENCE_S = 600
@@ -160,3 +160,44 @@ def test_the_paper_has_no_section_of_what_is_left_out_and_lists_it(run):
     questions = [question for limit in limits for question in limit["questions"]]
     assert len(questions) == 8 and any("go unread" in question for question in questions)
     assert {"sentence": SENTENCES["race"], "questions": []} in limits
+
+
+@pytest.fixture(scope="module")
+def listed(write_mirai, tmp_path_factory):
+    """A run of a list in Mirai's format, whose cancers have no side, and its files."""
+    folder = tmp_path_factory.mktemp("listed")
+    code, output = mammolab("adapt", "mirai", write_mirai(folder / "set"), "--out", folder / "raw")
+    assert code == 0, output
+    path = folder / "mirai.yaml"
+    path.write_text(
+        yaml.safe_dump({"name": "test_mirai", "raw": "raw", "dataset": "mirai", "chapters": SMALL})
+    )
+    paths = RunPaths(ROOT / "build" / "test_mirai")
+    shutil.rmtree(paths.root, ignore_errors=True)
+    code, output = mammolab("run", "--profile", path, "--cores", 2)
+    assert code == 0, output
+    yield paths, output
+    shutil.rmtree(paths.root)
+
+
+def test_a_list_without_sides_ends_with_cohort_images_and_a_paper(listed):
+    paths, output = listed
+    assert "04_detection         left out. No label by breast" in output
+    assert sorted(path.stem for path in paths.numbers.glob("*.json")) == [
+        "02_cohort",
+        "03_images",
+        "20_manuscript",
+    ]
+    assert paths.paper.read_bytes().startswith(b"%PDF")
+    assert len(read_table(paths.table("results"), "results")) == 0
+
+
+def test_women_stay_where_the_owners_put_them_and_years_make_the_label(listed):
+    cohort = read_table(listed[0].table("cohort"), "cohort")
+    number = cohort["patient_id"].str[1:].astype(int)
+    assert set(number) == {n for n in range(30) if n % 5 != 1}  # those not followed are out
+    assert (cohort["cancer_within_1y"] == (number % 5 == 0)).all()
+    assert (cohort["cancer_laterality"] == "").all()
+    assert (cohort["split"] == number.map(lambda n: SPLITS[n % 3])).all()
+    images = read_table(listed[0].table("images"), "images")
+    assert (images["status"] == "ok").all() and len(images) == 4 * len(cohort)

@@ -133,6 +133,7 @@ class TestCheck:
             ("labels", {"invasive": ["", "1", ""]}, "invasive is 1 where cancer is not"),
             ("labels", {"split": ["train", "test", "train"]}, "split differs within patient_id"),
             ("images", {"image_id": ["I1", "I1", "I3"]}, "image_id repeats"),
+            ("images", {"image_id": ["I1", "I/2", "I3"]}, "no id that ingest takes for image_id I/2"),
             ("images", {"path": ["a", "a", "b"]}, "path repeats"),
             ("images", {"path": ["a", "../b", "c"]}, "leads out"),
             ("images", {"path": ["a", "/b", "c"]}, "leads out"),
