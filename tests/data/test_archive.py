@@ -248,6 +248,7 @@ def adapted(tmp_path, write_mammogram):
                 AccessionNumber="", ImageLaterality=None, ViewPosition=None,
             )  # fmt: skip
         rows.append((f"I{number}", exam, f"P{exam[1]}", name, which[0], which[1:], "1", ""))
+    write_mammogram(images / "stray.dcm", SOPInstanceUID="1.98", PatientID="P1")  # of E1, it says
     write_mammogram(images / "mask.dcm", SOPInstanceUID="1.99", AccessionNumber="E1")
     rows.append(("I99", "E1", "P1", "mask.dcm", "L", "CC", "0", "a mask"))
     columns = ["image_id", "exam_id", "patient_id", "path", "laterality", "view", "use", "reason"]
@@ -270,7 +271,9 @@ def test_an_adapted_data_set(adapted, tmp_path):
     assert images["image_id"].tolist() == [f"I{number}" for number in range(8)]
     assert images["patient_id"].tolist() == ["P1"] * 4 + ["P2"] * 4
     assert views_per_exam(images)["complete"].all()
-    assert index.set_index("path").loc["mask.dcm", "reason"] == "table: a mask"
+    reasons = index.set_index("path")["reason"]
+    assert reasons["mask.dcm"] == "table: a mask"
+    assert reasons["stray.dcm"] == "table: no row names it"
     (tmp_path / "set").rename(tmp_path / "moved")
     with pytest.raises(MissingInput, match=r"set: .* not there; run mammolab adapt where"):
         find_archive(adapted)

@@ -30,8 +30,9 @@ def find_archive(raw: str | Path, film: bool = False, tomosynthesis: str = "reje
     Parameters
     ----------
     raw : the folder of the export. Its images lie in dicom/, those of a data set that
-        `mammolab adapt` wrote in the folder that export.json names. Where images.csv lies in
-        `raw`, it says whose and which view they are (see `ingest.read_given`).
+        `mammolab adapt` wrote in the folder that export.json names; of these none is read that
+        the table does not list. Where images.csv lies in `raw`, it says whose and which view they
+        are (see `ingest.read_given`).
     film, tomosynthesis : see `source.SourceRules`.
 
     Raises
@@ -41,11 +42,12 @@ def find_archive(raw: str | Path, film: bool = False, tomosynthesis: str = "reje
     """
     raw = Path(raw)
     root, table = image_folder(raw), image_list(raw)
+    adapted = root.parent != raw
     if not root.is_dir():
-        what = "put them there" if root.parent == raw else "run mammolab adapt where they lie now"
+        what = "run mammolab adapt where they lie now" if adapted else "put them there"
         raise MissingInput(f"{root}: the images of {raw} are not there; {what}.")
     given = read_given(table if table.is_file() else None)
-    return Archive(root, given, SourceRules(film, tomosynthesis))
+    return Archive(root, given, SourceRules(film, tomosynthesis), listed_only=adapted)
 
 
 def index_archive(archive: Archive, run: Path, cohort: pd.DataFrame, workers: int) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from mammolab.data.source import SourceRules, open_source
 from mammolab.errors import InputError
 from mammolab.files import write_whole
 
-BATCH_BYTES = 2**26  # of finished images that wait to be written
+BATCH_BYTES = 2**25  # of finished images that wait to be written
 CHUNK_BYTES = 2**22  # of finished images that a worker hands over at a time
 
 

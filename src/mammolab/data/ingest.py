@@ -33,11 +33,13 @@ class Archive:
     root : folder; sub-folders may be named in any way.
     given : what a table says of each path below it, see `read_given`; empty for no table.
     rules : what is taken beside 2-D digital mammograms.
+    listed_only : whether files that the table does not name stay unread.
     """
 
     root: Path
     given: dict[str, dict[str, str]] = field(default_factory=dict)
     rules: SourceRules = field(default_factory=SourceRules)
+    listed_only: bool = False
 
 
 def read_given(path: str | Path | None) -> dict[str, dict[str, str]]:
@@ -130,6 +132,8 @@ def index_folder(
     _require_some(archive, [path for path, _ in found])
     rows, items = {}, {}
     for path, fault in found:
+        if archive.listed_only and path not in archive.given:
+            fault = fault or "table: no row names it"
         if fault:
             rows[path] = unread_row(path, fault)
             continue

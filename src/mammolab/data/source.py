@@ -15,7 +15,6 @@ from mammolab.data.header import (
     UID,
     Rejected,
     integer_of,
-    is_implant_displaced,
     laterality_of,
     read_header,
     require_mammogram,
@@ -23,6 +22,7 @@ from mammolab.data.header import (
     text_of,
     view_given,
 )
+from mammolab.data.notes import OVERLAY_GROUPS, notes_of
 from mammolab.data.raster import PREFIX_BYTES, other_format, picture_format, read_picture
 from mammolab.errors import InputError
 
@@ -32,7 +32,6 @@ MAX_VOLUME_BYTES = 2**32  # of what is read frame by frame
 # From the one to be used first to the last, where an exam has a view more than once.
 KINDS = ("2-D", "picture", "synthetic 2-D", "tomosynthesis slice", "film")
 TOMOSYNTHESIS_CHOICES = ("reject", "middle")
-OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
 _SOURCE_KEYWORDS = (
     "ImageType",
     "SeriesDescription",
@@ -309,25 +308,3 @@ def _fill_in(dataset: pydicom.Dataset, given: dict[str, str]) -> None:
 def _require_bytes(source: Source, largest: int) -> None:
     if source.n_bytes > largest:
         raise Rejected(f"file size: above {largest} bytes")
-
-
-def notes_of(dataset: pydicom.Dataset) -> list[str]:
-    """What a user should know of an image though it is no reason to leave it out."""
-    notes = []
-    if text_of(dataset, "BurnedInAnnotation").upper() == "YES":
-        notes.append("burned-in annotation")
-    tags = dataset.keys()  # the dataset itself iterates over its elements
-    groups = sorted({tag >> 16 for tag in tags} & set(OVERLAY_GROUPS))
-    if groups:
-        notes.append(f"overlay not drawn: group {', '.join(f'{group:04X}' for group in groups)}")
-    if is_implant_displaced(dataset):
-        notes.append("implant displaced")
-    elif text_of(dataset, "BreastImplantPresent").upper() == "YES":
-        notes.append("implant")
-    if dataset.get("VOILUTSequence") and dataset.get("WindowCenter") not in (None, ""):
-        notes.append("VOI LUT used before the window")
-    if dataset.get("PixelPaddingValue") is not None:
-        notes.append("padding")
-    if text_of(dataset, "LossyImageCompression") == "01":
-        notes.append("lossy compression")
-    return notes
