@@ -125,7 +125,7 @@ def test_a_file_that_repeats_an_image_is_left_out(root):
 def test_an_image_without_an_id_of_its_own_is_left_out(root, write_mammogram):
     write_mammogram(
         root / "CMMD" / "D1-0001" / "nameless.dcm", PatientID="D1-0001", ImageLaterality="L",
-        ViewCodeSequence=view_code(*CC), ViewPosition=None, SOPInstanceUID=" ",
+        ViewCodeSequence=view_code(*CC), ViewPosition=None, SOPInstanceUID=None,
     )  # fmt: skip
     images = adapt("cmmd", root).images.set_index("path")
     nameless = images.loc["CMMD/D1-0001/nameless.dcm"]
