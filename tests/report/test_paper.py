@@ -171,6 +171,14 @@ def test_a_label_that_is_an_opinion_is_called_so_in_every_caption(fabricate, run
     assert "opinion" not in json.dumps(captions_of(run))
 
 
+def test_what_an_earlier_run_left_of_a_chapter_that_is_left_out_is_passed_over(fabricate, run):
+    exports = exports_that_lack("dates", PREVALENCE)
+    build(fabricate, run, synthetic=False, exports=exports)
+    numbers = json.loads(run.numbers_json.read_text())
+    assert not [key for key in numbers if key.startswith(("triage.", "calibration.", "risk."))]
+    assert "detection.auc" in numbers
+
+
 def test_what_a_set_can_tell_is_asked_for(fabricate, run):
     exports = exports_that_lack(*ENRICHED)
     leave_out(run, exports)

@@ -229,6 +229,9 @@ def write_provenance(paths: RunPaths, run: dict, raw: Path) -> None:
         for name in graph.STAGES[chapter].inputs
         if name.startswith("raw/")
     }
+    for chapter in chapters:
+        given = graph.given_files(chapter, run["parameters"][chapter])
+        raw_files |= {name: path for name, path in given.items() if name.startswith("raw/")}
     # Each chapter left its own record when it ended: one that was not rebuilt keeps its old one.
     records = {
         path.stem: json.loads(path.read_text()) for path in sorted(paths.timing.glob("*.json"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from mammolab.data.lacks import PREVALENCE
@@ -97,13 +97,15 @@ FIGURE_HELPER = "fig"
 PUBLISHED_HELPER = "pub"
 
 
-def merge_numbers(folder: Path) -> dict[str, dict]:
+def merge_numbers(folder: Path, left_out: Collection[str] = ()) -> dict[str, dict]:
     """Gather numbers/<chapter>.json of every chapter but the manuscript itself.
 
     Parameters
     ----------
     folder : Path
         The run's `numbers` folder.
+    left_out : collection of str
+        Chapters that the exports cannot feed; what an earlier run left of them is passed over.
 
     Returns
     -------
@@ -117,7 +119,8 @@ def merge_numbers(folder: Path) -> dict[str, dict]:
     InputError
         If two chapters give the same key (both are named), or an entry has no value.
     """
-    paths = [path for path in sorted(folder.glob("*.json")) if path.stem != MANUSCRIPT]
+    passed_over = {MANUSCRIPT, *left_out}
+    paths = [path for path in sorted(folder.glob("*.json")) if path.stem not in passed_over]
     if not paths:
         raise MissingInput(f"no chapter has left numbers in {folder}: run ./run_all.sh first")
     merged: dict[str, dict] = {}

@@ -25,7 +25,9 @@ GUARDS = "benchmarks/guards.csv"
 RUN_FACTS = ("profile", "synthetic", "wall_s", "peak_rss_gb", "cores")
 
 
-def gather_numbers(run: RunPaths, facts: Mapping[str, object], code_digest: str) -> dict[str, dict]:
+def gather_numbers(
+    run: RunPaths, facts: Mapping[str, object], code_digest: str, exports: Exports = HOSPITAL
+) -> dict[str, dict]:
     """The chapters' numbers and the run's own, as written to the run's numbers.json.
 
     Parameters
@@ -36,6 +38,8 @@ def gather_numbers(run: RunPaths, facts: Mapping[str, object], code_digest: str)
         become the numbers run.<name>.
     code_digest : str
         Printed in the paper, as run.code_digest.
+    exports : Exports
+        Numbers of chapters that could not run on them are passed over.
 
     Raises
     ------
@@ -49,7 +53,7 @@ def gather_numbers(run: RunPaths, facts: Mapping[str, object], code_digest: str)
             f"the paper needs these facts of the run: {', '.join(RUN_FACTS)}; "
             f"it got {', '.join(facts) or 'none'}"
         )
-    merged = num.merge_numbers(run.numbers)
+    merged = num.merge_numbers(run.numbers, exports.left_out)
     for name, value in {"name": run.name, "code_digest": code_digest, **facts}.items():
         key = f"run.{name}"
         if key in merged:
@@ -63,14 +67,19 @@ def gather_numbers(run: RunPaths, facts: Mapping[str, object], code_digest: str)
 def merge_results(run: RunPaths, exports: Exports = HOSPITAL) -> pd.DataFrame:
     """Every chapter's results in one table, written as the run's table `results`.
 
-    It is empty where the exports could feed no chapter that has any.
+    It is empty where the exports could feed no chapter that has any; what an earlier run left of a
+    chapter that they cannot feed is passed over.
 
     Raises
     ------
     MissingInput
         If no chapter has left results, and none is left out.
     """
-    paths = sorted(run.tables.glob("results_*.parquet"))
+    paths = [
+        path
+        for path in sorted(run.tables.glob("results_*.parquet"))
+        if path.stem.removeprefix("results_") not in exports.left_out
+    ]
     if not paths and not exports.left_out:
         raise MissingInput(f"no chapter has left results in {run.tables}: run ./run_all.sh first")
     empty = pd.DataFrame(columns=list(COLUMNS["results"]))
@@ -118,7 +127,7 @@ def build_paper(
     """
     source = source or repository_root() / "paper"
     text = (source / "paper.typ").read_text(encoding="utf-8")
-    merged = gather_numbers(run, facts, code_digest)
+    merged = gather_numbers(run, facts, code_digest, exports)
     # Synthetic exports brought as one's own come without the world behind them.
     truth_known = bool(facts.get("synthetic")) and any(key.startswith("world.") for key in merged)
     published = tables.read_published(source / PUBLISHED)
