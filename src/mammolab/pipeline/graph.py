@@ -311,6 +311,7 @@ STAGES: dict[str, Stage] = {
             "paper/references.bib",
             "paper/published.csv",
             "benchmarks/guards.csv",
+            "src/mammolab/data/lacks.py",
         ),
         spares=("failures",),
     ),

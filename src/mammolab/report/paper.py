@@ -131,7 +131,9 @@ def build_paper(
     # Synthetic exports brought as one's own come without the world behind them.
     truth_known = bool(facts.get("synthetic")) and any(key.startswith("world.") for key in merged)
     published = tables.read_published(source / PUBLISHED)
-    required = num.required_numbers(text) | tables.compared_numbers(published)
+    compared = tables.compared_numbers(published)
+    absent = {key for key in compared if not num.can_be_made(key, truth_known, exports)}
+    required = num.required_numbers(text) | compared
     num.check_complete(merged, required, truth_known, exports)
     figures = _check_figures(run, num.required_figures(text), truth_known, exports)
     unknown = sorted(num.required_published(text) - set(published.index))
@@ -167,7 +169,7 @@ def build_paper(
         "numbers": merged,
         "run": about,
         "published": dict(zip(published.index, _records(published), strict=True)),
-        "comparison": tables.comparison(published, merged, truth_known, exports),
+        "comparison": tables.comparison(published, merged, truth_known, absent),
         "table1": _records(tables.table_one(cohort)),
         "failures": _failures(run, exports),
         "guards": tables.guard_rows(repository_root() / GUARDS),

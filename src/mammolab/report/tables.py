@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from mammolab.errors import InputError
-from mammolab.report.exports import HOSPITAL, Exports
 from mammolab.report.frames import ordered_levels
-from mammolab.report.numbers import can_be_made
 
 # How sure we are of a published figure (paper/published.csv).
 MARKS = {
@@ -84,7 +83,7 @@ def comparison(
     published: pd.DataFrame,
     numbers: dict[str, dict],
     truth_known: bool,
-    exports: Exports = HOSPITAL,
+    absent: Collection[str] = (),
 ) -> list[dict]:
     """Published / this run / truth, a row each item that carries a section.
 
@@ -96,8 +95,8 @@ def comparison(
         numbers.json; a row's run_key and truth_key are looked up in it.
     truth_known : bool
         Without it there is no truth column to fill.
-    exports : Exports
-        Rows of numbers that their run cannot make are left out, and with the last of a section the
+    absent : collection of str
+        Keys that the run cannot make: their rows are left out, and with the last of a section the
         section.
 
     Returns
@@ -121,12 +120,9 @@ def comparison(
         return _estimate(entry["value"], entry.get("ci_low"), entry.get("ci_high"))
 
     shown = published[published["section"] != ""]
-    makes = pd.Series(
-        [can_be_made(key, truth_known, exports) for key in shown["run_key"]], index=shown.index
-    )
-    runs = shown["run_key"] != ""
-    sections = set(shown.loc[runs & makes, "section"])
-    shown = shown[makes & shown["section"].isin(sections)]
+    made = ~shown["run_key"].isin(absent)
+    sections = shown.loc[made & (shown["run_key"] != ""), "section"]
+    shown = shown[made & shown["section"].isin(sections)]
     rows = [
         {
             **{name: row[name] for name in ("section", "item", "format", "mark", "source", "note")},
