@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from mammolab.data.adapters.base import Card
+from mammolab.data.adapters.base import KINDS, Card
 from mammolab.data.adapters.registry import ADAPTERS
-from mammolab.data.lacks import GROUPS, LACKS, PREVALENCE, SENTENCES, lacks_of
+from mammolab.data.lacks import GROUPS, LACKS, OPINIONS, PREVALENCE, SENTENCES, lacks_of
 from mammolab.errors import InputError
 from mammolab.paths import repository_root
 from mammolab.pipeline import graph, profile
@@ -125,6 +125,10 @@ def test_a_raw_file_that_is_there_is_an_input(tmp_path):
     (tmp_path / "labels.csv").touch()
     assert graph.given_files("02_cohort", parameters) == {"raw/labels.csv": tmp_path / "labels.csv"}
     assert graph.given_files("02_cohort", {}) == {}
+
+
+def test_an_opinion_is_a_kind_of_label():
+    assert set(OPINIONS) < set(KINDS)
 
 
 def test_every_lack_is_a_sentence():
