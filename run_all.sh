@@ -20,12 +20,13 @@ Sets up (once, in .venv) and rebuilds the paper from raw exports.
   ./run_all.sh --run trial -p world.n_women=9000 into build/trial, beside the demo
   ./run_all.sh --dry-run                         say which chapters would run
   ./run_all.sh --profile configs/own_data.yaml   your own raw exports
+  ./run_all.sh --profile rsna                    a public data set; configs/rsna.yaml says how
   ./run_all.sh figures                           redraw every figure from the data beside it
   ./run_all.sh test [pytest arguments]           run the tests
   ./run_all.sh setup                             only set up
 
 Options of a run:
-  --profile NAME|FILE   demo (default), smoke, paper, or a YAML file
+  --profile NAME|FILE   demo (default), smoke, paper, a data set of configs/, or a YAML file
   -p CHAPTER.NAME=VALUE set a parameter of a chapter; repeatable
   --run NAME            folder under build/ (default: the profile's name)
   --cores N             cores to use (default: all)

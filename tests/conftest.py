@@ -10,6 +10,8 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from mammolab.data.archive import convert_archive, index_archive
+from mammolab.data.ingest import Archive, choose
 from mammolab.schemas import COLUMNS
 
 FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
@@ -57,7 +59,7 @@ def mammogram():
     return make_mammogram
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_mammogram():
     """A function (path, pixels, **changes) that writes a minimal mammogram and returns its path."""
 
@@ -69,6 +71,45 @@ def write_mammogram():
         return path
 
     return write
+
+
+NO_EXAMS = pd.DataFrame(columns=["exam_id", "patient_id"], dtype=object)
+
+
+@pytest.fixture(scope="session")
+def index_of(tmp_path_factory):
+    """A function (folder, workers, exams) to table `dicom_index` of all its files, by path."""
+
+    def index(folder: Path, workers: int = 1, exams: pd.DataFrame = NO_EXAMS) -> pd.DataFrame:
+        run = tmp_path_factory.mktemp("run")
+        facts = index_archive(Archive(folder), run, exams, workers)
+        return choose(facts, {}, 1).set_index("path")
+
+    return index
+
+
+@pytest.fixture(scope="session")
+def convert_folder(tmp_path_factory):
+    """A function (folder, path of the array, rows, columns, ...) to dicom_index and images."""
+
+    def convert(
+        folder: Path,
+        path: Path,
+        rows: int,
+        columns: int,
+        spacing_mm: float | None = None,
+        workers: int = 1,
+        exam_ids: list[str] | None = None,
+        run: Path | None = None,
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        archive, run = Archive(folder), run or tmp_path_factory.mktemp("run")
+        facts = index_archive(archive, run, NO_EXAMS, workers)
+        exams = set(facts["exam_id"] if exam_ids is None else exam_ids)
+        return convert_archive(
+            facts, archive, run, path, rows, columns, spacing_mm, 1, workers, exams
+        )
+
+    return convert
 
 
 @pytest.fixture

@@ -110,3 +110,39 @@ def test_reading_what_is_not_there_or_no_table(tmp_path):
     (tmp_path / "outcomes.parquet").write_text("no table")
     with pytest.raises(InputError, match="not a readable Parquet table"):
         read_table(tmp_path / "outcomes.parquet", "outcomes")
+
+
+def exams(**changes) -> pd.DataFrame:
+    frame = {column: None for column in COLUMNS["exams"]} | {
+        "exam_id": ["E1", "E2", "E3"],
+        "patient_id": "P1",
+        "exam_date": pd.Timestamp("2020-01-01"),
+        "age_years": 60.0,
+        "recall": False,
+        "biopsy": False,
+        "indication": "screening",
+        "implant": False,
+    }
+    return pd.DataFrame(frame | changes)
+
+
+def test_a_gap_that_a_public_data_set_may_have_makes_a_column_of_pandas_own_type():
+    whole = check(exams(), "exams", "here")
+    assert whole["recall"].dtype == bool and whole["exam_date"].dtype == "datetime64[ns]"
+    gaps = check(exams(recall=[True, None, False], exam_date=pd.NaT), "exams", "here")
+    assert gaps["recall"].dtype == "boolean" and gaps["recall"].isna().tolist() == [0, 1, 0]
+    with pytest.raises(ValueError, match="missing values"):
+        gaps["recall"].to_numpy(bool)  # an unknown decision is never taken for no
+    none = check(exams(recall=None, age_years=None), "exams", "here")
+    assert none["recall"].dtype == "boolean" and none["recall"].isna().all()
+    cohort = COLUMNS["cohort"]
+    assert (
+        cohort["exam_year"].dtype(True) == "Int64" and cohort["exam_year"].dtype(False) == "int64"
+    )
+
+
+def test_no_other_column_may_have_gaps():
+    with pytest.raises(InputError, match="column patient_id is blank"):
+        check(exams(patient_id=None), "exams", "here")
+    gaps = {name for name, columns in COLUMNS.items() for one in columns.values() if one.public_gap}
+    assert gaps == {"exams", "registry", "pathology", "cohort"}

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mammolab import cli_adapt, cli_audit, cli_ingest, cli_tables
+from mammolab import cli_adapt, cli_audit, cli_export, cli_ingest, cli_tables
 from mammolab.errors import InputError, unknown_name
 from mammolab.files import write_whole
 from mammolab.paths import RunPaths, repository_root
@@ -120,7 +120,11 @@ def run(
         ),
     ] = None,
     profile_text: Annotated[
-        str, typer.Option("--profile", help="demo, smoke, paper, or the path of a YAML file.")
+        str,
+        typer.Option(
+            "--profile",
+            help="demo, smoke, paper, a public data set such as rsna, or the path of a YAML file.",
+        ),
     ] = DEFAULT_PROFILE,
     overrides: Annotated[
         list[str] | None,
@@ -142,13 +146,14 @@ def run(
     """Bring chapters, and all they need, up to date."""
     wanted = tuple(dict.fromkeys(profile.resolve_chapter(stage) for stage in stages or []))
     chosen = profile.with_overrides(profile.load_profile(profile_text), overrides or [])
-    if chosen.raw is not None:
-        profile.check_raw(chosen.raw)
+    profile.check_raw(chosen)
     name = run_name or chosen.name
     if Path(name).name != name or name.startswith("."):
         raise InputError(f"a run's name is a plain folder name, not '{name}'")
-    possible = graph.chapters_of_run(own_raw=chosen.raw is not None)
+    left_out, possible = chosen.left_out, chosen.chapters_of_run
     for chapter in wanted:
+        if chapter in left_out:
+            raise InputError(f"{chapter} cannot run on {chosen.raw}. {left_out[chapter]}")
         if chapter not in possible:
             raise InputError(
                 f"{chapter} makes the raw exports, and this profile brings its own: {chosen.raw}"
@@ -157,6 +162,8 @@ def run(
         raise InputError("--slurm needs an extra: .venv/bin/python -m pip install -e '.[slurm]'")
     request = drive.Request(chosen, name, wanted, cores or available_cores(), slurm, force)
     console = Console(highlight=False)
+    for chapter, reason in left_out.items():
+        console.print(f"{chapter:21s}left out. {reason}", soft_wrap=True)
     if dry_run:
         planned = drive.dry_run(request)
         for chapter in planned:
@@ -263,6 +270,7 @@ app.command()(cli_tables.triage)
 app.command()(cli_tables.risk)
 app.command()(cli_audit.audit)
 app.command()(cli_adapt.adapt)
+app.command()(cli_export.tables)
 app.command()(cli_ingest.ingest)
 
 

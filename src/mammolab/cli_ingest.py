@@ -61,7 +61,8 @@ def ingest(
     \b
     What is used:
       2-D mammograms for presentation, CC or MLO; synthetic 2-D where an exam has no other
-      image of the view. Of a repeated view the one taken last, implant-displaced first.
+      image of the view. Of a repeated view the one taken last, implant-displaced first;
+      of copies the one seen first.
       Left out with a reason: for processing, spot, magnification and partial views, biopsy,
       contrast, projections, volumes, copies, and what is broken.
 

@@ -1,5 +1,6 @@
 """Where everything lies: the repository's folders and the layout of one run, build/<run>/."""
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,23 @@ def run_root(run_dir: str | Path) -> Path:
     must find the same build/demo.
     """
     return (repository_root() / Path(run_dir)).resolve()
+
+
+def image_folder(raw: Path) -> Path:
+    """Return the folder of an export's images: the one that export.json names, else raw/dicom.
+
+    `mammolab adapt` copies no image: it writes where they lie, as `images_root`.
+    """
+    try:
+        named = json.loads((raw / "export.json").read_text(encoding="utf-8"))["images_root"]
+    except (OSError, ValueError, KeyError, TypeError):
+        named = None
+    return raw / (named if isinstance(named, str) and named else "dicom")
+
+
+def image_list(raw: Path) -> Path:
+    """Return the table that says whose and which view an export's images are, where it has one."""
+    return raw / "images.csv"
 
 
 @dataclass(frozen=True)

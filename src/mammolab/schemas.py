@@ -4,7 +4,7 @@ One home for column names, types, ranges and valid options: the raw CSV readers,
 the tests all look here. `COLUMNS` is the plain declaration, `SCHEMAS` the same in pandera.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ DTYPES = {
     "optional_integer": "Int64",
     "flag": "bool",
 }
+WITH_GAPS = {"flag": "boolean", "integer": "Int64"}
 KIND_IN_WORDS = {
     "text": "text (ids too are text)",
     "date": "dates",
@@ -46,8 +47,11 @@ class Column:
 
     Attributes
     ----------
-    kind : a key of `DTYPES`; "flag" is a bool, never missing; "number" is float64, NaN = unknown.
+    kind : a key of `DTYPES`; "flag" is a bool; "number" is float64, NaN = unknown.
     missing : whether NaN, NaT or None is allowed (it means unknown, never zero).
+    public_gap : whether it is allowed where the exports are those of a public data set, which may
+        not tell it; a hospital's own exports and all that is made of them are whole. A flag or
+        integer with gaps is of pandas' own type with missing values, not of numpy's.
     options : the values allowed, in the order shown to the user; empty = any.
     low, high : inclusive bounds of a number; None = unbounded.
     """
@@ -57,6 +61,16 @@ class Column:
     options: tuple = ()
     low: float | None = None
     high: float | None = None
+    public_gap: bool = False
+
+    @property
+    def nullable(self) -> bool:
+        """Whether a table may hold unknown values here, whoever made it."""
+        return self.missing or self.public_gap
+
+    def dtype(self, has_gaps: bool) -> str:
+        """The type of a column of this kind, with unknown values or without."""
+        return WITH_GAPS.get(self.kind, DTYPES[self.kind]) if has_gaps else DTYPES[self.kind]
 
 
 def _text(*options: str, missing: bool = False) -> Column:
@@ -65,6 +79,10 @@ def _text(*options: str, missing: bool = False) -> Column:
 
 def _number(low=None, high=None, missing: bool = True, options: tuple = ()) -> Column:
     return Column("number", missing, options, low, high)
+
+
+def _gap(column: Column) -> Column:
+    return replace(column, public_gap=True)
 
 
 ID = Column("text")
@@ -124,34 +142,34 @@ COLUMNS: dict[str, dict[str, Column]] = {
     "exams": {
         "exam_id": ID,
         "patient_id": ID,
-        "exam_date": DATE,
-        "age_years": AGE_YEARS,
+        "exam_date": _gap(DATE),
+        "age_years": _gap(AGE_YEARS),
         "site": TEXT,
         "device": TEXT,
         "density": _text(*DENSITIES, missing=True),
         "birads": BIRADS,
         "reader_id": TEXT,
-        "recall": FLAG,
-        "biopsy": FLAG,
-        "indication": _text("screening", "diagnostic"),
-        "implant": FLAG,
+        "recall": _gap(FLAG),
+        "biopsy": _gap(FLAG),
+        "indication": _gap(_text("screening", "diagnostic")),
+        "implant": _gap(FLAG),
         "sampling_weight": WEIGHT,
     },
     "registry": {
         "registry_id": ID,
         "patient_id": TEXT,
-        "diagnosis_date": DATE,
+        "diagnosis_date": _gap(DATE),
         "reported_date": OPTIONAL_DATE,
         "laterality": LATERALITY,
-        "behaviour": _text("invasive", "in_situ"),
+        "behaviour": _gap(_text("invasive", "in_situ")),
         "size_mm": SIZE_MM,
     },
     "pathology": {
         "report_id": ID,
         "patient_id": TEXT,
-        "specimen_date": DATE,
+        "specimen_date": _gap(DATE),
         "laterality": LATERALITY,
-        "result": _text("benign", "in_situ", "invasive"),
+        "result": _gap(_text("benign", "in_situ", "invasive")),
         "size_mm": SIZE_MM,
     },
     "diagnoses": {
@@ -187,23 +205,23 @@ COLUMNS: dict[str, dict[str, Column]] = {
     "cohort": {
         "exam_id": ID,
         "patient_id": ID,
-        "exam_date": DATE,
-        "exam_year": Column("integer", low=1900, high=2200),
-        "age_years": AGE_YEARS,
-        "age_band": _text(*AGE_BANDS),
+        "exam_date": _gap(DATE),
+        "exam_year": _gap(Column("integer", low=1900, high=2200)),
+        "age_years": _gap(AGE_YEARS),
+        "age_band": _gap(_text(*AGE_BANDS)),
         "race_ethnicity": _text(*RACES, missing=True),
         "density": _text(*DENSITIES, missing=True),
         "site": TEXT,
         "device": TEXT,
         "reader_id": TEXT,
         "birads": BIRADS,
-        "recall": FLAG,
-        "biopsy": FLAG,
-        "implant": FLAG,
+        "recall": _gap(FLAG),
+        "biopsy": _gap(FLAG),
+        "implant": _gap(FLAG),
         "cancer_within_1y": FLAG,
         "cancer_laterality": _text("", "L", "R", "B"),
         "days_to_diagnosis": _number(0),
-        "invasive": FLAG,
+        "invasive": _gap(FLAG),
         "size_mm": SIZE_MM,
         "split": _text(*SPLITS),
         "sampling_weight": WEIGHT,
@@ -306,7 +324,9 @@ def _pandera_column(column: Column) -> pa.Column:
         checks.append(pa.Check.le(column.high))
     if column.kind == "number":
         checks.append(pa.Check(lambda values: ~np.isinf(values), name="finite"))
-    return pa.Column(DTYPES[column.kind], checks, nullable=column.missing)
+    # A flag or integer with gaps is of another type, which `_as_declared` has seen to.
+    dtype = None if column.public_gap and column.kind in WITH_GAPS else DTYPES[column.kind]
+    return pa.Column(dtype, checks, nullable=column.nullable)
 
 
 SCHEMAS: dict[str, pa.DataFrameSchema] = {
@@ -404,7 +424,8 @@ def _as_declared(values: pd.Series, declared: Column, where: str) -> pd.Series:
     """Bring a column to its declared dtype where no information is lost."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(values.dtype.categories.dtype)
-    kind, wanted = declared.kind, DTYPES[declared.kind]
+    gaps = declared.public_gap and bool(values.isna().any())
+    kind, wanted = declared.kind, declared.dtype(gaps)
     if not len(values) or (values.dtype == wanted and kind != "text"):
         return values.astype(wanted)
     held = pd.api.types.infer_dtype(values, skipna=True)
@@ -421,14 +442,14 @@ def _as_declared(values: pd.Series, declared: Column, where: str) -> pd.Series:
         numbers = numbers.astype("Float64")
         present = numbers.dropna()
         whole = held in ("integer", "boolean") or (
-            kind == "optional_integer" and (present == present.round()).all()
+            (kind == "optional_integer" or gaps) and (present == present.round()).all()
         )
         complete = len(present) == len(values)
         if kind == "number" or (kind == "optional_integer" and whole):
             return numbers.astype(wanted)
-        if kind == "integer" and whole and complete:
-            return values.astype(wanted)
-        if kind == "flag" and whole and complete and present.isin((0, 1)).all():
+        if kind == "integer" and whole and (complete or gaps):
+            return (numbers if gaps else values).astype(wanted)
+        if kind == "flag" and whole and (complete or gaps) and present.isin((0, 1)).all():
             return numbers.astype(wanted)
     raise InputError(f"{where} must hold {KIND_IN_WORDS[kind]}; it holds {held}.")
 
@@ -437,7 +458,7 @@ def _sentence(frame, column: str, declared: Column, keys: tuple[str, ...], sourc
     """Say in one sentence what is wrong with the first failing column."""
     values = frame[column]
     missing = values.isna().to_numpy()
-    if missing.any() and not declared.missing:
+    if missing.any() and not declared.nullable:
         return f"{source}: column {column} is blank for {describe_rows(frame, missing, keys)}."
     bad = np.zeros(len(values), dtype=bool)
     rule = "valid: finite numbers"

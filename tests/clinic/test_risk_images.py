@@ -10,8 +10,7 @@ import torch
 from scipy.special import expit
 
 from mammolab import cli
-from mammolab.data.dicom import build_index
-from mammolab.data.store import build_store, open_store
+from mammolab.data.store import open_store
 from mammolab.model.checkpoint import save_network
 from mammolab.model.features import feature_names, texture_features
 from mammolab.model.hazard_training import HazardTraining
@@ -28,7 +27,7 @@ VIEWS = [(side, view) for side in "LR" for view in ("CC", "MLO")]
 
 
 @pytest.fixture
-def run(tmp_path, write_mammogram, models_folder, table):
+def run(tmp_path, write_mammogram, models_folder, table, convert_folder):
     """A tiny run as chapters 03, 04 and 09 leave it: its folder, and what its models say."""
     rng = np.random.default_rng(7)
     raw, folder = tmp_path / "raw", tmp_path / "run"
@@ -46,7 +45,7 @@ def run(tmp_path, write_mammogram, models_folder, table):
                 SOPInstanceUID=f"1.2.{number}", PatientID=f"P{k}", AccessionNumber=f"E{k}",
                 ImageLaterality=side, ViewPosition=view,
             )  # fmt: skip
-    images = build_store(build_index(raw), raw, folder / "images.npy", ROWS, COLUMNS)
+    _, images = convert_folder(raw, folder / "images.npy", ROWS, COLUMNS)
     store = open_store(folder / "images.npy")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
@@ -252,11 +251,13 @@ def test_options_that_cannot_be(table, score, tmp_path):
 
 
 @pytest.mark.parametrize("spacing_mm", [None, 0.7, 0.0941])
-def test_the_hash_of_a_store_tells_how_it_was_made(tmp_path, write_mammogram, spacing_mm):
+def test_the_hash_of_a_store_tells_how_it_was_made(
+    tmp_path, write_mammogram, convert_folder, spacing_mm
+):
     raw = tmp_path / "raw"
     pixels = np.full((90, 70), 900, np.uint16)
     write_mammogram(raw / "a.dcm", pixels, ImagerPixelSpacing=[0.3, 0.3])
-    images = build_store(build_index(raw), raw, tmp_path / "i.npy", 40, 30, spacing_mm)
+    _, images = convert_folder(raw, tmp_path / "i.npy", 40, 30, spacing_mm)
     found = Preparation.of_store(images, open_store(tmp_path / "i.npy"))
     assert (found.rows, found.columns, found.spacing_mm) == (40, 30, spacing_mm)
     found.save(tmp_path)

@@ -252,7 +252,7 @@ def test_bombs_and_traps_are_contained(tmp_path, mammogram, write_mammogram):
         "frames.dcm": "image size: 1000000000 frames",
         "nested.dcm": "unreadable header: RecursionError",
         "length.dcm": "pixel data: ",
-        "DICOMDIR": "modality: none given",
+        "DICOMDIR": "directory: a DICOMDIR",
     }
     assert set(index.index) == set(expected)  # nothing outside the folder
     for path, reason in expected.items():
@@ -267,5 +267,5 @@ def _spin(item: int) -> int:
 
 def test_an_endless_decoder_costs_its_file_alone(monkeypatch):
     monkeypatch.setattr(workers, "SECONDS_PER_ITEM", 0.5)
-    answers = workers.contained_map(_spin, range(5), 1, lambda item: -item, "", chunk_size=1)
-    assert answers == [0, 1, 2, -3, 4]
+    answers = workers.contained_stream(_spin, range(5), 1, lambda item: -item, chunk_size=1)
+    assert list(answers) == [0, 1, 2, -3, 4]

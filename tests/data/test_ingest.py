@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,10 @@ from typer.testing import CliRunner
 
 from mammolab import cli
 from mammolab.data import growing_store, ingest_command
-from mammolab.data.dicom import build_index
+from mammolab.data import sheet as sheet_module
 from mammolab.data.growing_store import GrowingStore
-from mammolab.data.index_cache import Journal, resumable_map, walk
-from mammolab.data.ingest import choose, index_folder, read_given
+from mammolab.data.index_cache import WORK, Journal, alone, resumable_map, walk
+from mammolab.data.ingest import Archive, choose, index_folder, read_given
 from mammolab.data.ingest_command import IngestRequest
 from mammolab.data.pixels import to_model_input
 from mammolab.data.source import SourceRules
@@ -42,9 +43,8 @@ def write_exam(folder, write_mammogram, exam_id: str, views: list[str], **change
 
 
 def chosen(folder, rules=None, min_views=1, faults=None, given=None) -> pd.DataFrame:
-    facts = index_folder(
-        folder, given or {}, rules or SourceRules(), Journal(folder / "no"), 1, silent
-    )
+    archive = Archive(folder, given or {}, rules or SourceRules())
+    facts = index_folder(archive, Journal(folder / "no"), 1, silent)
     return choose(facts, faults or {}, min_views).set_index("path")
 
 
@@ -123,25 +123,6 @@ def test_exams_with_fewer_views(folder, write_mammogram, min_views, used):
         assert index.loc["E3LCC.dcm", "reason"] == "exam: 1 of 4 views, where 3 are asked for"
 
 
-@pytest.mark.usefixtures("no_cache")
-def test_the_same_choice_as_the_index_of_the_chapters(folder, write_mammogram):
-    """On 2-D DICOM alone the two agree file by file."""
-    random = np.random.default_rng(5)
-    for number in range(80):
-        changes = {"AccessionNumber": f"E{number % 20}", "InstanceNumber": int(random.integers(9))}
-        changes |= {"Modality": "CR"} if number % 11 == 0 else {}
-        changes |= {"PixelData": b"\0" * 22} if number % 13 == 0 else {}
-        path = folder / f"{number:02}.dcm"
-        write_mammogram(path, SOPInstanceUID=f"1.2.{number % 70}", **changes)
-    mine, theirs = chosen(folder), build_index(folder).set_index("path")
-    columns = [column for column in theirs if column != "reason"]
-    pd.testing.assert_frame_equal(mine[columns], theirs[columns])
-    # The same content is seen before the same id.
-    reasons = mine["reason"].str.replace("the same bytes as", "same SOPInstanceUID as")
-    reasons = reasons.str.replace("the same SOPInstanceUID", "same SOPInstanceUID")
-    assert reasons.tolist() == theirs["reason"].tolist()
-
-
 def test_walk_leaves_nothing_out(folder, tmp_path):
     (folder / "a").mkdir()
     (folder / "a" / "one").write_text("1")
@@ -181,7 +162,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         resumable_map(
             *(_square, items, journal, 1, str, "", silent),
-            batch_per_worker=3,
+            batch=3,
             keep=keep_two_batches,
         )
     again = Journal(tmp_path / "j.jsonl")
@@ -196,7 +177,9 @@ def test_only_what_changed_is_looked_at_again(folder, tmp_path, write_mammogram)
 
     def looked_at(film=False, given=None) -> int:
         lines = []
-        index_folder(folder, given or {}, SourceRules(film), Journal(path), 1, lines.append)
+        index_folder(
+            Archive(folder, given or {}, SourceRules(film)), Journal(path), 1, lines.append
+        )
         return int(lines[-1].split("/")[1].split()[0]) if lines else 0
 
     assert [looked_at(), looked_at()] == [4, 0]
@@ -237,6 +220,25 @@ def test_adding_images_appends_rows(folder, tmp_path, write_mammogram):
     assert after["complete"].tolist() == [True] * 4 + [False] * 3
 
 
+def test_of_copies_the_first_seen_keeps_its_place(folder, tmp_path, write_mammogram):
+    write_exam(folder / "m", write_mammogram, "E1", VIEWS[:2])
+    ingest_command.ingest(request(folder, tmp_path), silent)
+    before = read_images(tmp_path)
+    (folder / "a").mkdir()
+    for name in ("E1LCC.dcm", "E1LMLO.dcm"):
+        (folder / "a" / name).write_bytes((folder / "m" / name).read_bytes())
+    # The same id, other bytes, and a name that sorts first.
+    write_exam(folder / "b", write_mammogram, "E1", VIEWS[:1], StudyDate="20200101")
+    assert ingest_command.ingest(request(folder, tmp_path), silent) == (5, 2)
+    pd.testing.assert_frame_equal(read_images(tmp_path), before)
+    index = pd.read_csv(tmp_path / "out" / "index.csv", keep_default_na=False).set_index("path")
+    assert index.loc["a/E1LCC.dcm", "reason"] == "duplicate: the same bytes as m/E1LCC.dcm"
+    assert index.loc["b/E1LCC.dcm", "reason"].endswith("the same SOPInstanceUID as m/E1LCC.dcm")
+    fresh = tmp_path / "fresh"
+    ingest_command.ingest(request(folder, tmp_path, out=fresh), silent)
+    assert set(pd.read_csv(fresh / "images.csv")["path"]) == {"a/E1LCC.dcm", "a/E1LMLO.dcm"}
+
+
 def test_another_folder_does_not_take_over_an_output(folder, tmp_path, write_mammogram):
     write_exam(folder, write_mammogram, "E1", VIEWS)
     ingest_command.ingest(request(folder, tmp_path), silent)
@@ -267,7 +269,7 @@ def test_a_conversion_that_was_killed_goes_on(folder, tmp_path, write_mammogram,
     for number in range(6):
         write_exam(folder, write_mammogram, f"E{number}", VIEWS)
     keep = GrowingStore._keep
-    monkeypatch.setattr(growing_store, "BATCH_BYTES", 1)  # four at a time
+    monkeypatch.setattr(growing_store, "BATCH_BYTES", 4 * 120)  # four images at a time
 
     def die_in_the_third(self, answers):
         if len(self) == 8:
@@ -301,19 +303,19 @@ def test_an_array_that_lost_rows_is_refused(folder, tmp_path, write_mammogram):
 
 def test_a_file_changed_under_way_is_tried_again(folder, tmp_path, write_mammogram, monkeypatch):
     write_exam(folder, write_mammogram, "E1", VIEWS[:2])
-    settings = (folder, {}, SourceRules(), Journal(tmp_path / "j"), 1, silent)
-    facts = index_folder(*settings)
+    archive = Archive(folder)
+    facts = index_folder(archive, Journal(tmp_path / "j"), 1, silent)
     path = folder / "E1LCC.dcm"
     content = path.read_bytes()
     path.write_bytes(content + b"\0\0")
     store = GrowingStore(tmp_path / "store", 12, 10, None)
     index = choose(facts, store.faults, 1)
-    assert store.add(index, folder, {}, SourceRules(), 1, silent) == 2
+    assert store.add(index, archive, 1, silent) == 1
     assert list(store.faults.values()) == ["changed: the file is not the one that was indexed"]
     path.write_bytes(content)
     again = GrowingStore(tmp_path / "store", 12, 10, None)
     assert (len(again), again.faults) == (1, {})
-    assert again.add(index, folder, {}, SourceRules(), 1, silent) == 1 and len(again) == 2
+    assert again.add(index, archive, 1, silent) == 0 and len(again) == 2
 
 
 def test_a_table_for_pictures(folder, tmp_path):
@@ -336,9 +338,10 @@ def test_a_table_for_pictures(folder, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,view\na,CC\n", "column path is missing; columns used: path, image_id"),
+        ("file,view\na,CC\n", "column path is missing; there are file, view; columns used: path,"),
+        ("path;view\na;CC\n", "column path is missing; there are path;view; columns used"),
         ("path,view\na,ML\n", "column view holds 'ML' for a; valid: CC, MLO"),
-        ("path\na\na\n", "column path repeats a"),
+        ("path\na\n./a\n", "column path repeats a"),
         ("path,use\na,yes\n", "column use holds 'yes'"),
     ],
 )
@@ -348,6 +351,30 @@ def test_tables_that_are_none(tmp_path, text, message):
         read_given(tmp_path / "t.csv")
     with pytest.raises(MissingInput, match="no such table"):
         read_given(tmp_path / "none.csv")
+
+
+def test_a_table_is_read_without_the_blanks_around_its_cells(tmp_path):
+    (tmp_path / "t.csv").write_text("path , exam_id,view\n ./a/b.png , E 1,CC \n")
+    assert read_given(tmp_path / "t.csv") == {"a/b.png": {"exam_id": "E 1", "view": "CC"}}
+
+
+def test_a_disk_without_room_is_told_before_it_is_full(
+    folder, tmp_path, write_mammogram, monkeypatch
+):
+    write_exam(folder, write_mammogram, "E1", VIEWS)
+    usage = shutil.disk_usage(tmp_path)._replace(free=400)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(InputError, match="the images take 0.0 GB, and 0.0 GB are free; make room"):
+        ingest_command.ingest(request(folder, tmp_path), silent)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=480))
+    assert ingest_command.ingest(request(folder, tmp_path), silent) == (4, 4)
+
+
+def test_a_table_of_another_folder_is_refused(folder, tmp_path, write_mammogram):
+    write_exam(folder, write_mammogram, "E1", VIEWS[:1])
+    (tmp_path / "t.csv").write_text("path\nin/E1LCC.dcm\n")
+    with pytest.raises(InputError, match="names 'in/E1LCC.dcm', .* they are such as 'E1LCC.dcm'"):
+        ingest_command.ingest(request(folder, tmp_path, table=tmp_path / "t.csv"), silent)
 
 
 def test_every_file_of_a_mixed_folder_is_accounted_for(folder, tmp_path, write_mammogram):
@@ -385,8 +412,36 @@ def test_every_file_of_a_mixed_folder_is_accounted_for(folder, tmp_path, write_m
     cells = [line.split(" | ") for line in by_reason.splitlines() if line.startswith("| ")]
     counts = [int(row[1]) for row in cells if row[1].isdigit()]
     assert sum(counts[:-1]) == counts[-1] == 12
-    with Image.open(tmp_path / "out" / "contact_sheet.png") as sheet:
-        assert sheet.size[0] > 500
+    assert index.loc[index["reason"].str.startswith("not DICOM"), "kind"].tolist() == [""]
+
+
+def test_the_contact_sheet_shows_each_sort_as_large_as_fits(folder, tmp_path, write_mammogram):
+    """A small image in a large frame fills its tile, in its own grey, beside its other sorts."""
+    grey = np.full((10, 6), 2048, np.uint16)
+    grey[:5] = 1024
+    for number, changes in enumerate(
+        [{}, {"PhotometricInterpretation": "MONOCHROME1"}, *[{"AccessionNumber": f"E{n}"}
+         for n in range(4)]]
+    ):  # fmt: skip
+        write_mammogram(
+            folder / f"{number}.dcm", grey, SOPInstanceUID=f"1.{number}",
+            **{"AccessionNumber": f"F{number}"} | changes,
+        )  # fmt: skip
+    ingest_command.ingest(request(folder, tmp_path, rows=100, columns=80), silent)
+    with Image.open(tmp_path / "out" / "contact_sheet.png") as image:
+        sheet = np.asarray(image)
+    step = sheet_module.TILE_WIDTH + sheet_module.GAP
+    assert sheet.shape[1] == 6 * step + sheet_module.GAP
+    top = sheet_module.GAP + sheet_module.CAPTION_HEIGHT
+    tiles = [
+        sheet[top : top + sheet_module.TILE_HEIGHT, left : left + 180]
+        for left in range(sheet_module.GAP, 2 * step, step)
+    ]
+    for tile, inverted in zip(tiles, (False, True), strict=True):
+        dark, bright = tile[10:140].mean(), tile[160:290].mean()
+        assert (dark > bright) == inverted
+        assert np.allclose([dark, bright], [191, 127] if inverted else [64, 128], atol=1)
+    assert (sheet[: sheet_module.GAP + sheet_module.CAPTION_HEIGHT] < 128).any()  # the captions
 
 
 @pytest.mark.parametrize(
@@ -401,7 +456,10 @@ def test_every_file_of_a_mixed_folder_is_accounted_for(folder, tmp_path, write_m
         (["in", "--out", "out", "--min-views", "5"], "--min-views is 5; valid: 1 to 4"),
         (["in", "--out", "out", "--tomosynthesis", "slab"], "'slab'; valid: reject, middle"),
         (["in", "--out", "out", "--table", "none.csv"], "no such table"),
-        (["in", "--out", "out"], "no usable image among 1 files"),
+        (
+            ["in", "--out", "out"],
+            "no usable image among 1 files; 1 of 1 files are left out as 'not DICOM: a text file",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(folder, tmp_path, monkeypatch, arguments, message):
@@ -433,7 +491,7 @@ def test_the_command(folder, tmp_path, write_mammogram):
 
 
 def _hold(out, held, release) -> None:
-    with ingest_command._alone(out):
+    with alone(out / WORK):
         held.set()
         release.wait(20)
 
@@ -444,7 +502,7 @@ def test_two_at_once_are_kept_apart(folder, tmp_path):
     other = context.Process(target=_hold, args=(tmp_path / "out", held, release))
     other.start()
     assert held.wait(20)
-    with pytest.raises(InputError, match="another mammolab ingest is at work"):
+    with pytest.raises(InputError, match="another mammolab is at work"):
         ingest_command.ingest(request(folder, tmp_path), silent)
     release.set()
     other.join()

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless
 
+from mammolab.data import source as source_module
 from mammolab.data import tomosynthesis
 from mammolab.data.grey import stored_values
 from mammolab.data.header import Rejected, read_header, spacing_mm_of
@@ -59,6 +60,41 @@ def test_kind_and_reason(tmp_path, write_mammogram, changes, kind, reason):
     source = open_source(write_mammogram(tmp_path / "one.dcm", **changes), {}, NO)
     assert source.kind == kind
     assert source.reason.startswith(reason) and bool(source.reason) == bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "an empty file"),
+        (b"\xff\xd8\xff\xe0" + bytes(200), "a JPEG picture"),
+        (b"II*\0" + bytes(200), "a TIFF picture"),
+        (b"P6 1 1 255\n...", "a colour picture (PPM)"),
+        (b"P2 1 1 255\n7", "a PGM picture as text"),
+        (b"PK\3\4" + bytes(200), "a ZIP archive or an office document"),
+        (bytes(5000), "a file that begins with zeros"),
+        ("name;Größe\n".encode() * 40, "a text file"),
+        ("名".encode() * 100, "a text file"),  # cut within a character after 132 bytes
+        (b"\x08\0\5\0CS\x0a\0ISO_IR 100" + bytes(200), "a data set without the DICM prefix"),
+        (bytes(range(256)), "a file of unknown format"),
+    ],
+)
+def test_what_a_file_is_that_is_none_of_ours(tmp_path, content, what):
+    (tmp_path / "one.dcm").write_bytes(content)
+    source = open_source(tmp_path / "one.dcm", {}, NO)
+    assert source.reason == f"not DICOM: {what}, where DICOM, PNG and PGM are read"
+    assert (source.kind, source.n_bytes, len(source.sha256)) == ("", len(content), 64)
+
+
+def test_a_large_file_is_read_header_first_and_gives_the_same(tmp_path, mammogram, monkeypatch):
+    for changes in ({}, {"NumberOfFrames": 2, "PixelData": bytes(48)}, {"SOPClassUID": SECONDARY}):
+        dataset = mammogram(**changes)
+        pydicom.dcmwrite(tmp_path / "one.dcm", dataset, enforce_file_format=True)
+        small = open_source(tmp_path / "one.dcm", {}, MIDDLE)
+        with monkeypatch.context() as patch:
+            patch.setattr(source_module, "WHOLE_BYTES", 0)
+            large = open_source(tmp_path / "one.dcm", {}, MIDDLE)
+        assert (small.kind, small.reason, small.notes) == (large.kind, large.reason, large.notes)
+        assert small.sha256 == large.sha256 and small.dataset == large.dataset
 
 
 def test_notes_reject_nothing(tmp_path, mammogram):
@@ -289,6 +325,9 @@ def test_pictures(tmp_path, content, pixels, bits):
     assert (stored_values(read_picture(content)) == pixels).all()
     (tmp_path / "one").write_bytes(content)
     assert open_source(tmp_path / "one", {}, NO).reason.startswith("picture: no row of the table")
+    untold = {"laterality": "R", "patient_id": "P7"}
+    reason = open_source(tmp_path / "one", untold, NO).reason
+    assert reason == "picture: its row of the table does not say exam_id, view"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         source = open_source(tmp_path / "one", GIVEN, NO)

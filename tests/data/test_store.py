@@ -11,14 +11,13 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from mammolab.data.cohort import CohortRules, build_cohort
-from mammolab.data.dicom import build_index
 from mammolab.data.pixels import to_model_input
 from mammolab.data.store import (
-    build_store,
     check_images_of_weighted_exams,
     extend_flow,
     open_store,
     views_per_exam,
+    why_none,
 )
 from mammolab.data.tables import read_export
 from mammolab.errors import InputError, MissingInput
@@ -59,10 +58,9 @@ UNDECODABLE = {("E04", "LMLO"), ("E07", "LCC")}
 COHORT_EXAMS = ["E01", "E04", "E07", "E11"]
 
 
-def test_store_holds_one_row_an_image(archive, tmp_path):
-    index = build_index(archive)
+def test_store_holds_one_row_an_image(archive, tmp_path, convert_folder):
     path = tmp_path / "images.npy"
-    images = build_store(index, archive, path, 32, 16, exam_ids=COHORT_EXAMS)
+    index, images = convert_folder(archive, path, 32, 16, exam_ids=COHORT_EXAMS)
     store = open_store(path)
     assert store.shape == (6, 32, 16) and store.dtype == np.uint8
     assert images["exam_id"].tolist() == ["E01"] * 4 + ["E04"] * 3 + ["E07"]
@@ -77,29 +75,19 @@ def test_store_holds_one_row_an_image(archive, tmp_path):
     assert not list(tmp_path.glob(".images*"))
 
 
-def test_number_of_workers_changes_nothing(archive, tmp_path):
-    index = build_index(archive)
-    one = build_store(index, archive, tmp_path / "one.npy", 16, 16, 0.2, workers=1)
-    two = build_store(index, archive, tmp_path / "two.npy", 16, 16, 0.2, workers=2)
+def test_number_of_workers_changes_nothing(archive, tmp_path, convert_folder):
+    _, one = convert_folder(archive, tmp_path / "one.npy", 16, 16, 0.2, workers=1)
+    _, two = convert_folder(archive, tmp_path / "two.npy", 16, 16, 0.2, workers=2)
     pd.testing.assert_frame_equal(one, two)
     assert (tmp_path / "one.npy").read_bytes() == (tmp_path / "two.npy").read_bytes()
 
 
-def test_a_changed_file_is_not_taken_for_the_indexed_one(archive, tmp_path, write_mammogram):
-    index = build_index(archive)
-    write_mammogram(archive / "P1" / "E01" / "1.2.1.dcm", SOPInstanceUID="1.2.1")
-    (archive / "P1" / "E01" / "1.2.2.dcm").unlink()
-    images = build_store(index, archive, tmp_path / "images.npy", 16, 16).set_index("image_id")
-    assert images.loc["1.2.1", "reason"].startswith("changed")
-    assert images.loc["1.2.2", "reason"].startswith("cannot be read")
-
-
-def test_progress_is_shown(archive, tmp_path, capfd):
-    build_store(build_index(archive), archive, tmp_path / "images.npy", 16, 16)
+def test_progress_is_shown(archive, tmp_path, capfd, convert_folder):
+    convert_folder(archive, tmp_path / "images.npy", 16, 16)
     assert "[progress] 9/9 images" in capfd.readouterr().out
 
 
-def test_mutated_streams_never_crash_the_store(tmp_path, write_mammogram):
+def test_mutated_streams_never_crash_the_store(tmp_path, write_mammogram, convert_folder):
     random = np.random.default_rng(11)
     pixels = (np.arange(1024, dtype=np.uint16) * 3).reshape(32, 32)
     streams = {"rle": RLELossless, "j2k": JPEG2000Lossless, "native": None}
@@ -125,16 +113,15 @@ def test_mutated_streams_never_crash_the_store(tmp_path, write_mammogram):
             path = tmp_path / "tree" / name / f"{number}.dcm"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(bytes(mutant))
-    index = build_index(tmp_path / "tree", workers=2)
-    images = build_store(index, tmp_path / "tree", tmp_path / "images.npy", 16, 16, workers=2)
+    index, images = convert_folder(tmp_path / "tree", tmp_path / "images.npy", 16, 16, workers=2)
     assert len(images) == (index["status"] == "ok").sum() > 40
     assert images["row"].notna().sum() == len(open_store(tmp_path / "images.npy")) > 40
     assert ((images["reason"] == "") == (images["status"] == "ok")).all()
 
 
-def test_no_image_of_the_cohort(archive, tmp_path):
-    with pytest.raises(InputError, match="no accepted image"):
-        build_store(build_index(archive), archive, tmp_path / "i.npy", 16, 16, exam_ids=["E02"])
+def test_no_image_of_the_cohort(archive, tmp_path, convert_folder):
+    with pytest.raises(InputError, match="no usable image belongs to an exam of the cohort"):
+        convert_folder(archive, tmp_path / "i.npy", 16, 16, exam_ids=["E02"])
     assert not (tmp_path / "i.npy").exists()
 
 
@@ -149,11 +136,10 @@ def test_open_store_refuses_what_is_none(tmp_path):
         open_store(tmp_path / "images.npy")
 
 
-def test_flow_with_images_adds_up(archive, tmp_path, tiny_rows, write_export):
+def test_flow_with_images_adds_up(archive, tmp_path, tiny_rows, write_export, convert_folder):
     result = build_cohort(read_export(write_export(tiny_rows)), CohortRules(FRACTIONS))
-    index = build_index(archive)
-    images = build_store(
-        index, archive, tmp_path / "images.npy", 16, 16, exam_ids=result.cohort["exam_id"]
+    index, images = convert_folder(
+        archive, tmp_path / "images.npy", 16, 16, exam_ids=result.cohort["exam_id"]
     )
     flow = extend_flow(result.flow, result.cohort, index, images)
     assert (flow["n_exams"].diff().dropna() == -flow["n_removed_exams"][1:]).all()
@@ -168,8 +154,17 @@ def test_flow_with_images_adds_up(archive, tmp_path, tiny_rows, write_export):
 
 def test_weights_without_images_stop_the_run():
     cohort = pd.DataFrame({"exam_id": [f"E{i}" for i in range(40)], "has_pixels": True})
-    index = pd.DataFrame({"exam_id": [f"E{i}" for i in range(39)], "status": "ok"})
+    index = pd.DataFrame({"exam_id": [f"E{i}" for i in range(39)], "status": "ok", "reason": ""})
     check_images_of_weighted_exams(cohort, index)  # one of forty may have lost its files
     with pytest.raises(InputError, match="sampling_weight is given for 40 .* 3 of them .* E37"):
         check_images_of_weighted_exams(cohort, index.head(37))
     check_images_of_weighted_exams(cohort.assign(has_pixels=False), index.head(0))
+
+
+def test_why_there_is_no_image():
+    film = {"exam_id": "E1", "status": "rejected", "reason": "film: not asked for"}
+    index = pd.DataFrame([film, film, film | {"reason": "view: none"}])
+    assert why_none(index) == "; 2 of 3 files are left out as 'film: not asked for'"
+    index["status"] = "ok"
+    assert why_none(index) == "; files name exams such as E1"
+    assert why_none(index.head(0)) == ""

@@ -76,6 +76,27 @@ def test_a_folder_of_images_is_watched(tmp_path):
     assert len({before, added, provenance.folder_digest(tmp_path)}) == 3
 
 
+def test_images_are_watched_where_the_export_says_they_lie(tmp_path):
+    raw, there = tmp_path / "raw", tmp_path / "there"
+    (raw / "dicom").mkdir(parents=True)
+    there.mkdir()
+    (there / "a.png").write_bytes(b"1")
+    seen = [provenance.images_digest(raw)]
+    (raw / "dicom" / "a.dcm").write_bytes(b"1")
+    seen.append(provenance.images_digest(raw))
+    (raw / "export.json").write_text(json.dumps({"images_root": str(there)}))
+    seen.append(provenance.images_digest(raw))
+    (raw / "dicom" / "a.dcm").unlink()  # no longer looked at
+    assert provenance.images_digest(raw) == seen[-1]
+    (there / "b.png").write_bytes(b"1")
+    seen.append(provenance.images_digest(raw))
+    (raw / "images.csv").write_text("path\nb.png\n")
+    seen.append(provenance.images_digest(raw))
+    (raw / "images.csv").write_text("path\nB.png\n")
+    seen.append(provenance.images_digest(raw))
+    assert len(set(seen)) == len(seen)
+
+
 def test_real_chapters_depend_on_the_chapter_object_not_on_the_graph():
     modules = provenance.modules_of(["from mammolab.pipeline import open_chapter"])
     assert "mammolab.pipeline.chapter" in modules and "mammolab.schemas" in modules

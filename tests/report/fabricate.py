@@ -49,6 +49,7 @@ NUMBERS = {
     "cohort.missed_per_1000": (0.8, 0.7, 0.9), "cohort.sensitivity": (0.87, 0.85, 0.89),
     "cohort.specificity": (0.889, 0.887, 0.891), "cohort.ppv1": (0.045, 0.042, 0.048),
     "cohort.minimal_share": (0.58, 0.55, 0.61),
+    "cohort.published_split": False,
     "cohort.min_age_years": 40, "cohort.n_women": 46731, "cohort.n_exams": 151902, "cohort.n_cancers": 917,
     "cohort.n_patients_test": 9314, "cohort.n_cancers_test": 188, "cohort.n_exams_with_pixels": 4120,
     "world.conspicuity": 4.0, "world.auc_5y_best": (0.68, 0.67, 0.69), "images.rows": 256, "images.columns": 208,

@@ -7,8 +7,11 @@ import shutil
 import pytest
 import typst
 
+from mammolab.data.lacks import GROUPS, PREVALENCE, SENTENCES
 from mammolab.errors import InputError, MissingInput
 from mammolab.paths import RunPaths, repository_root
+from mammolab.pipeline import graph
+from mammolab.report.exports import Exports
 from mammolab.report.paper import build_paper
 
 SOURCE = repository_root() / "paper"
@@ -19,8 +22,44 @@ def run(fabricate, tmp_path):
     return fabricate.write_run(tmp_path / "invented")
 
 
-def build(fabricate, run, source=SOURCE, **facts):
-    return build_paper(run, {**fabricate.FACTS, **facts}, fabricate.CODE_DIGEST, source=source)
+def build(fabricate, run, source=SOURCE, exports=None, **facts):
+    told = {} if exports is None else {"exports": exports}
+    return build_paper(
+        run, {**fabricate.FACTS, **facts}, fabricate.CODE_DIGEST, source=source, **told
+    )
+
+
+def exports_that_lack(*lacks, **known) -> Exports:
+    """Those of an invented public data set; what they lack comes first in what cannot be said."""
+    about = {
+        "title": "A set that is none",
+        "label_meaning": "Cancer by formula.",
+        "given": True,
+        "cannot": (*(SENTENCES[one] for one in lacks), "Nothing at all."),
+    }
+    return Exports(lacks=frozenset(lacks), left_out=graph.left_out(lacks), **about | known)
+
+
+def leave_out(run: RunPaths, exports: Exports) -> None:
+    """Remove from a whole run what it would lack on such exports."""
+    for chapter in ("01_world", *exports.left_out):
+        (run.numbers / f"{chapter}.json").unlink()
+        for figure in run.figures.glob(f"{chapter}_*"):
+            figure.unlink()
+    run.table("failures").unlink(missing_ok=True)
+    cohort = run.numbers / "02_cohort.json"
+    numbers = json.loads(cohort.read_text())
+    if {"reading", PREVALENCE} & exports.lacks:
+        for name in ("recall_rate", "cdr_per_1000", "missed_per_1000", "sensitivity"):
+            del numbers[f"cohort.{name}"]
+    cohort.write_text(json.dumps(numbers))
+
+
+def words_of(run: RunPaths, kind: str = "heading") -> str:
+    """All the text of one kind of element in the compiled paper."""
+    folder = run.root / "paper"
+    tree = typst.query(str(folder / "paper.typ"), kind, root=str(folder), ignore_system_fonts=True)
+    return " ".join(re.findall(r'"text":\s*"((?:[^"\\]|\\.)*)"', tree))
 
 
 def captions_of(run: RunPaths) -> list[dict]:
@@ -73,6 +112,79 @@ def test_synthetic_exports_brought_as_ones_own_have_no_truth_and_still_say_synth
     assert all("ynthetic" in json.dumps(caption) for caption in captions_of(run))
     rows = json.loads((run.root / "paper" / "comparison.json").read_text())
     assert all(row["truth"] is None for row in rows)
+
+
+ENRICHED = ("dates", "follow_up", "reading", "age", "density", "race", "device", PREVALENCE)
+
+
+def test_sections_of_absent_chapters_are_left_out_and_their_questions_listed(fabricate, run):
+    exports = exports_that_lack(*ENRICHED)
+    leave_out(run, exports)
+    build(fabricate, run, synthetic=False, exports=exports)
+    headings = words_of(run)
+    for kept in ("Detection", "Training choices", "Where the network looks", "cannot show"):
+        assert kept in headings
+    for gone in ("Calibration", "Triage", "Subgroups", "Five-year", "get it wrong", "laboratory"):
+        assert gone not in headings
+    assert len(captions_of(run)) == 15  # twelve figures, three tables
+    listed = words_of(run, "list")
+    assert listed.count("Left out for it") == 3  # prevalence, readers, dates
+    for chapter in exports.left_out:
+        assert graph.STAGES[chapter].question in listed
+    assert "Nothing at all." in listed and SENTENCES["race"] in listed
+    rows = json.loads((run.root / "paper" / "comparison.json").read_text())
+    assert [row["item"] for row in rows] == ["AUC of the network"]
+
+
+def test_a_set_of_cohort_and_images_alone_has_a_paper(fabricate, run):
+    exports = exports_that_lack(*ENRICHED, "breasts", "spacing")
+    leave_out(run, exports)
+    build(fabricate, run, synthetic=False, exports=exports)
+    headings = words_of(run)
+    assert "Cohort and images" in headings and "Detection" not in headings
+    assert len(captions_of(run)) == 4
+
+
+def test_readings_and_weights_keep_triage(fabricate, run):
+    exports = exports_that_lack("dates", "device")
+    leave_out(run, exports)
+    build(fabricate, run, synthetic=False, exports=exports)
+    headings = words_of(run)
+    assert "Triage" in headings and "Subgroups" in headings and "Five-year" not in headings
+
+
+def test_triage_without_subgroups(fabricate, run):
+    exports = exports_that_lack("dates", "device", GROUPS)
+    leave_out(run, exports)
+    build(fabricate, run, synthetic=False, exports=exports)
+    headings = words_of(run)
+    assert "Triage" in headings and "Subgroups" not in headings
+
+
+def test_a_label_that_is_an_opinion_is_called_so_in_every_caption(fabricate, run):
+    exports = exports_that_lack(*ENRICHED, "pathology", opinion=True)
+    leave_out(run, exports)
+    build(fabricate, run, synthetic=False, exports=exports)
+    assert all("opinion" in json.dumps(caption) for caption in captions_of(run))
+    other = exports_that_lack(*ENRICHED)
+    build(fabricate, run, synthetic=False, exports=other)
+    assert "opinion" not in json.dumps(captions_of(run))
+
+
+def test_what_an_earlier_run_left_of_a_chapter_that_is_left_out_is_passed_over(fabricate, run):
+    exports = exports_that_lack("dates", PREVALENCE)
+    build(fabricate, run, synthetic=False, exports=exports)
+    numbers = json.loads(run.numbers_json.read_text())
+    assert not [key for key in numbers if key.startswith(("triage.", "calibration.", "risk."))]
+    assert "detection.auc" in numbers
+
+
+def test_what_a_set_can_tell_is_asked_for(fabricate, run):
+    exports = exports_that_lack(*ENRICHED)
+    leave_out(run, exports)
+    (run.numbers / "05_training_choices.json").unlink()
+    with pytest.raises(MissingInput, match="05_training_choices: choices"):
+        build(fabricate, run, synthetic=False, exports=exports)
 
 
 def test_a_missing_number_stops_the_build(fabricate, run):

@@ -270,7 +270,7 @@ def test_each_order_of_each_clinic_is_written(fabricate):
 
 def test_a_shift_that_cannot_be_computed_draws_no_line(fabricate):
     with_it = plots_pathways.criterion_change(axes(), fabricate.moved(), 0.06)
-    without = plots_pathways.criterion_change(axes(), fabricate.moved(), np.nan)
+    without = plots_pathways.criterion_change(axes(), fabricate.moved(), None)
     assert len(with_it.lines) == len(without.lines) + 1
 
 

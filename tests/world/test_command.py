@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from mammolab import cli, schemas
+from mammolab.data.meanings import MEANINGS
 from mammolab.errors import InputError
 from mammolab.world import columns, command
 from mammolab.world.command import WorldRequest, export_world, parse_pixels
@@ -81,7 +82,7 @@ def test_the_sheet_counts_this_export(export):
 def test_every_column_of_an_export_is_described():
     programme = simulate(30, 1, p_precancer=1.0, p_rest=0.2)
     tables = {f"truth_{name}.parquet": f"truth_{name}" for name in ("women", "exams", "lesions")}
-    for table, meanings in (columns.RAW | columns.TRUTH).items():
+    for table, meanings in (MEANINGS | columns.TRUTH).items():
         name = tables.get(table) or {
             "ehr/patients.csv": "patients",
             "ehr/exams.csv": "exams",

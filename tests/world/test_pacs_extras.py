@@ -12,8 +12,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from mammolab.data.dicom import build_index
-from mammolab.data.store import build_store, views_per_exam
+from mammolab.data.store import views_per_exam
 from mammolab.world import parameters_pacs as p
 from mammolab.world.constants import Parameter
 from mammolab.world.dicom_encode import dataset_of_view, raw_values, to_bytes
@@ -26,8 +25,8 @@ from mammolab.world.vendors import VENDORS, marker, tone_table
 
 
 @pytest.fixture(scope="module")
-def index(export: Path) -> pd.DataFrame:
-    return build_index(export).set_index("path")
+def index(export: Path, index_of) -> pd.DataFrame:
+    return index_of(export)
 
 
 def test_the_files_are_those_planned(export: Path, listed, pacs):
@@ -118,7 +117,7 @@ REASONS = {
     "spot": "special view: spot compression",
     "magnified": "special view: magnification",
     "raw": "for processing: ",
-    "dose": "SOP class: ",
+    "dose": "film: ",
     "note": "modality: SR",
 }
 DEFECT_REASONS = {
@@ -144,23 +143,22 @@ def test_the_reader_uses_or_rejects_each_for_its_reason(index: pd.DataFrame, lis
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
-def test_the_reader_names_each_defect(defect: str, tmp_path: Path, pacs):
+def test_the_reader_names_each_defect(defect: str, tmp_path: Path, pacs, index_of):
     exam = pacs.exam_of(1)
     standard = plan(exam, 0)[0]
     drawn = render(standard.view, *pacs.SETTINGS)
     for seed in range(6):
         whole = dataset_of_view(drawn, exam, standard.view, f"2.25.{seed}", 10)
         (tmp_path / f"{seed}.dcm").write_bytes(damage(whole, defect, seed))
-    found = build_index(tmp_path)
+    found = index_of(tmp_path)
     assert (found["status"] == "rejected").all() and len(found) == 6
     assert found["reason"].str.startswith(DEFECT_REASONS[defect]).all()
     if defect == "missing tag":
         assert found["reason"].nunique() == 3
 
 
-def test_every_exam_has_its_four_views_in_the_store(export: Path, index, tmp_path: Path, pacs):
-    table = index.reset_index()
-    images = build_store(table, export, tmp_path / "images.npy", 64, 52)
+def test_every_exam_has_its_four_views_in_the_store(export: Path, tmp_path, pacs, convert_folder):
+    _, images = convert_folder(export, tmp_path / "images.npy", 64, 52)
     assert (images["status"] == "ok").all() and len(images) == 4 * pacs.N_EXAMS
     views = views_per_exam(images)
     assert len(views) == pacs.N_EXAMS and views["complete"].all() and (views["n_images"] == 4).all()

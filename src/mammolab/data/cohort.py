@@ -1,39 +1,23 @@
 """Who is studied: diagnoses from registry and pathology, exclusions, labels, and their flow."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from mammolab.data.eligibility import CohortRules, apply_rules
+from mammolab.data.given_labels import (
+    image_weights,
+    label_given,
+    no_diagnoses,
+    published_split,
+)
 from mammolab.data.outcomes import follow_up_end
 from mammolab.data.splits import assign_split, check_split
 from mammolab.data.tables import RawExport
 from mammolab.schemas import AGE_BANDS, COLUMNS, check
 
 AGE_BAND_STARTS = (40, 50, 60, 70)
-
-
-@dataclass(frozen=True)
-class CohortRules:
-    """The choices behind a cohort; every one of them is a line in the paper.
-
-    Attributes
-    ----------
-    split_fractions : share of patients in train, dev and test.
-    min_age_years : youngest age at exam; None for no limit.
-    cancer_days : an exam is positive if a cancer is diagnosed within so many days of it.
-    follow_up_days : an exam without cancer counts only if the woman was followed so long.
-    episode_days : records of one breast no further apart than this are one cancer.
-    split_salt : makes this study's split independent of another's.
-    """
-
-    split_fractions: Mapping[str, float]
-    min_age_years: float | None = 40
-    cancer_days: int = 365
-    follow_up_days: int = 365
-    episode_days: int = 180
-    split_salt: str = "mammolab"
 
 
 @dataclass(frozen=True)
@@ -59,6 +43,10 @@ def build_cohort(raw: RawExport, rules: CohortRules) -> Cohort:
     Nobody is excluded by race, device, density or implant. An exam followed by a cancer within
     `cancer_days` stays even where follow-up is short, as in the registry-linked studies.
 
+    Where a public data set gives labels by breast, these count (`label_given`), and the column
+    `labelled_laterality` is added. A rule that cannot be judged of an exam keeps it; one that can be
+    judged of none is named in the flow's row "rules not judged".
+
     Parameters
     ----------
     raw : a checked export (`tables.read_export`).
@@ -71,21 +59,31 @@ def build_cohort(raw: RawExport, rules: CohortRules) -> Cohort:
     (largest) describe cancers within `cancer_days` alone. A cancer diagnosed on the day of the
     exam is found by it, not before it.
     """
-    diagnoses, linkage = find_diagnoses(raw, rules.episode_days)
-    exams = _label(raw.exams, diagnoses, rules.cancer_days)
+    public = raw.public
+    if raw.labels_given:
+        diagnoses, linkage = no_diagnoses()
+        exams = label_given(raw.exams, public)
+    else:
+        diagnoses, linkage = find_diagnoses(raw, rules.episode_days)
+        exams = _label(raw.exams, diagnoses, rules.cancer_days)
+    exams["sampling_weight"] = image_weights(raw)
     exams = exams.merge(raw.patients[["patient_id", "race_ethnicity", "death_date"]])
     exams["follow_up_end"] = exams["patient_id"].map(
         follow_up_end(raw.patients, raw.exams, raw.registry_complete_through)
     )
-    exams, flow = _apply_rules(exams, rules)
+    exams, flow = apply_rules(exams, rules, raw)
     exams["exam_year"] = exams["exam_date"].dt.year
     exams["age_band"] = age_band(exams["age_years"])
-    exams["split"] = assign_split(exams["patient_id"], rules.split_fractions, rules.split_salt)
+    if raw.has_test_set and rules.published_split:
+        exams["split"] = published_split(exams, public, rules.split_fractions, rules.split_salt)
+    else:
+        exams["split"] = assign_split(exams["patient_id"], rules.split_fractions, rules.split_salt)
     exams["has_pixels"] = exams["sampling_weight"].notna()
     check_split(exams)
     exams = exams.sort_values("exam_id")
+    columns = [*COLUMNS["cohort"], *(["labelled_laterality"] if raw.labels_given else [])]
     return Cohort(
-        cohort=check(exams[list(COLUMNS["cohort"])], "cohort", "cohort rules"),
+        cohort=check(exams[columns], "cohort", "cohort rules"),
         flow=check(flow, "cohort_flow", "cohort rules"),
         diagnoses=diagnoses,
         linkage=linkage,
@@ -93,7 +91,7 @@ def build_cohort(raw: RawExport, rules: CohortRules) -> Cohort:
 
 
 def age_band(age_years: pd.Series) -> np.ndarray:
-    """Ten-year bands as the paper reports them.
+    """Ten-year bands as the paper reports them; None where the age is unknown.
 
     Examples
     --------
@@ -101,7 +99,8 @@ def age_band(age_years: pd.Series) -> np.ndarray:
     ['<40', '40-49', '70+']
     """
     bands = np.array(AGE_BANDS, dtype=object)
-    return bands[np.searchsorted(AGE_BAND_STARTS, age_years.to_numpy(float), side="right")]
+    band = bands[np.searchsorted(AGE_BAND_STARTS, age_years.to_numpy(float), side="right")]
+    return np.where(age_years.isna(), None, band)
 
 
 def find_diagnoses(raw: RawExport, episode_days: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -124,7 +123,8 @@ def find_diagnoses(raw: RawExport, episode_days: int) -> tuple[pd.DataFrame, pd.
     pathology = raw.pathology.assign(
         date=raw.pathology["specimen_date"],
         invasive=raw.pathology["result"] == "invasive",
-        benign=raw.pathology["result"] == "benign",
+        # no result told: no cancer of the breast, such as normal tissue or another organ
+        benign=(raw.pathology["result"] == "benign") | raw.pathology["result"].isna(),
         origin="pathology",
     )
     shared = ["patient_id", "laterality", "date", "invasive", "size_mm", "benign", "origin"]
@@ -190,58 +190,3 @@ def _label(exams: pd.DataFrame, diagnoses: pd.DataFrame, cancer_days: int) -> pd
         invasive=exams["exam_id"].map(within["invasive"].any()).eq(True),
         size_mm=exams["exam_id"].map(within["size_mm"].max()).astype(float),
     )
-
-
-def _apply_rules(exams: pd.DataFrame, rules: CohortRules) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Keep the eligible exams; the flow counts what each rule removes from what was left."""
-    # Of two exams on one day the one with pixels is kept, then the first id.
-    preferred = exams.assign(without=exams["sampling_weight"].isna()).sort_values(
-        ["without", "exam_id"]
-    )
-    followed_days = (exams["follow_up_end"] - exams["exam_date"]).dt.days
-    steps = [("screening exams", exams["indication"] == "screening", "diagnostic indication")]
-    if rules.min_age_years is not None:
-        age = f"{rules.min_age_years:g}"
-        old_enough = exams["age_years"] >= rules.min_age_years
-        steps.append((f"age at least {age}", old_enough, f"younger than {age} at the exam"))
-    steps += [
-        (
-            "dated before death",
-            ~(exams["exam_date"] > exams["death_date"]),
-            "dated after the recorded death",
-        ),
-        (
-            "no cancer before the exam",
-            ~exams["cancer_before"],
-            "breast cancer diagnosed before the exam",
-        ),
-        ("one exam a day", None, "a second exam of the same day"),
-        (
-            "followed up, or cancer within one year",
-            exams["cancer_within_1y"] | (followed_days >= rules.follow_up_days),
-            f"no cancer, and followed for less than {rules.follow_up_days} days",
-        ),
-    ]
-    keep = pd.Series(True, index=exams.index)
-    rows = [_flow_row("exams in the export", exams, 0, "")]
-    for step, passes, reason in steps:
-        if passes is None:
-            left = preferred[keep.reindex(preferred.index)]
-            passes = ~left.duplicated(["patient_id", "exam_date"]).reindex(
-                exams.index, fill_value=False
-            )
-        removed = int((keep & ~passes).sum())
-        keep &= passes
-        rows.append(_flow_row(step, exams[keep], removed, reason))
-    return exams[keep].copy(), pd.DataFrame(rows)
-
-
-def _flow_row(step: str, left: pd.DataFrame, n_removed: int, reason: str) -> dict:
-    return {
-        "step": step,
-        "n_patients": left["patient_id"].nunique(),
-        "n_exams": len(left),
-        "n_images": None,
-        "n_removed_exams": n_removed,
-        "reason": reason,
-    }

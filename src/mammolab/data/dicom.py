@@ -1,14 +1,12 @@
-"""Index a tree of DICOM files: which are usable mammograms, and why the others are not."""
+"""One file's row of the index: what it is, and whether it is a usable mammogram."""
 
+import json
 import os
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-import pandas as pd
 import pydicom
 
-from mammolab.data.grey import stored_values
 from mammolab.data.header import (
     UID,
     Rejected,
@@ -16,130 +14,65 @@ from mammolab.data.header import (
     is_implant_displaced,
     is_plain,
     laterality_of,
-    read_header,
-    read_mammogram,
-    require_mammogram,
-    require_pixels,
     spacing_mm_of,
     taken_at,
     text_of,
     view_of,
 )
-from mammolab.data.workers import contained_map
-from mammolab.errors import MissingInput
-from mammolab.schemas import COLUMNS, check
+from mammolab.data.source import KINDS, Source, SourceRules, open_source
+from mammolab.schemas import COLUMNS
 
-MAX_FILE_BYTES = 2**30  # a 2-D mammogram has up to 60 MB
-VIEW_OF_EXAM = ["patient_id", "exam_id", "laterality", "view"]
+MORE_COLUMNS = ("kind", "notes", "bytes")  # of the index, beside those of the schema
 
 
-def build_index(raw_dicom: str | Path, workers: int = 1) -> pd.DataFrame:
-    """Look at every file below a folder and say what it is.
-
-    Every regular file gets one row: usable two-dimensional screening views have status ok, all
-    others status rejected and a reason "kind: detail". Of two files with the same
-    SOPInstanceUID the second (by path) is rejected. Of several usable images of one view of an
-    exam, all of whose pixels can be read, one is used: one without an unknown view modifier before
-    one with, an implant-displaced one before a plain one, then the one taken last, since what was
-    repeated was not good enough.
+def look_at(item: tuple[str, str, dict[str, str]], *, rules: SourceRules) -> dict:
+    """One row of the index, as JSON holds it; never raises, whatever the file holds.
 
     Parameters
     ----------
-    raw_dicom : folder; sub-folders may be named in any way, the header alone is believed.
-    workers : number of processes.
+    item : folder, path below it, and what a table says of the file (see `source.GIVEN`).
+    rules : what is taken.
 
     Returns
     -------
-    Table `dicom_index`, sorted by path; the same for any number of workers.
-
-    Raises
-    ------
-    MissingInput : there is no such folder.
+    Columns of table `dicom_index` and `MORE_COLUMNS`, merit (list; of one view's images the one
+    with the greatest is used) and key (of the pixels: equal keys give equal images).
     """
-    root = Path(raw_dicom)
-    if not root.is_dir():
-        raise MissingInput(f"{root}: there is no such folder of DICOM files.")
-    return index_files(root, list(_walk(root)), workers)
+    root, path, given = item
+    source = open_source(Path(root, path), given, rules)
+    row, reason = empty_row(path), source.reason
+    if source.dataset is not None:
+        try:
+            row |= describe(source.dataset, row["image_id"])
+            row["merit"] = _merit(source)
+        except Rejected as rejection:
+            reason = reason or str(rejection)
+        except Exception as error:  # noqa: BLE001 - as in `open_source`
+            reason = reason or f"unreadable header: {type(error).__name__}"
+        row["transfer_syntax"] = source.picture or row["transfer_syntax"]
+    if row["path"] != path:
+        reason = "file name: not UTF-8"
+    slice_rule = rules.tomosynthesis if source.kind == "tomosynthesis slice" else ""
+    said = json.dumps([sorted(given.items()), slice_rule])
+    return row | {
+        "sha256": source.sha256,
+        "status": "rejected" if reason else "ok",
+        "reason": reason,
+        "kind": source.kind,
+        "notes": "; ".join(source.notes),
+        "bytes": source.n_bytes,
+        "key": source.sha256 and f"{source.sha256}:{sha256(said.encode()).hexdigest()[:16]}",
+    }
 
 
-def index_files(root: Path, paths: list[str], workers: int = 1) -> pd.DataFrame:
-    """Look at some files below a folder and say what they are, as `build_index` does.
-
-    Parameters
-    ----------
-    root : folder.
-    paths : of the files, relative to it, each once.
-    workers : number of processes.
-
-    Returns
-    -------
-    Table `dicom_index`, sorted by path.
-    """
-    items = [(str(root), path) for path in sorted(paths)]
-    rows = contained_map(_index_file, items, workers, _dead_row, "files indexed")
-    index = pd.DataFrame(rows, columns=list(COLUMNS["dicom_index"]))
-    merit = pd.Series([row.get("merit") for row in rows], dtype=object)
-    index = _reject_undecodable_repeats(_reject_duplicates(index), root, workers)
-    index = _reject_repeats(index, merit)
-    return check(index, "dicom_index", root)
+def unread_row(path: str, reason: str) -> dict:
+    """The row of a file that could not be looked at."""
+    return empty_row(path) | {"reason": reason, "kind": "", "notes": ""}
 
 
-def reject_wrong_patients(index: pd.DataFrame, exams: pd.DataFrame) -> pd.DataFrame:
-    """Reject files whose PatientID is not that of their exam in the tables.
-
-    Parameters
-    ----------
-    index : table `dicom_index`.
-    exams : columns exam_id and patient_id; files of other exams are left as they are.
-
-    Returns
-    -------
-    Table `dicom_index`.
-    """
-    owner = index["exam_id"].map(exams.set_index("exam_id")["patient_id"])
-    wrong = (index["status"] == "ok") & owner.notna() & (index["patient_id"] != owner)
-    index = index.copy()
-    index.loc[wrong, "status"] = "rejected"
-    index.loc[wrong, "reason"] = (
-        "patient: PatientID " + index["patient_id"] + " is not that of the exam, " + owner
-    )[wrong]
-    return index
-
-
-def _walk(root: Path) -> Iterator[str]:
-    """Relative paths of all files; links to folders are not followed, so no loop can arise."""
-    for folder, _, names in os.walk(root):
-        for name in names:
-            yield os.path.relpath(os.path.join(folder, name), root)
-
-
-def _index_file(item: tuple[str, str]) -> dict:
-    """One row of the index; never raises, whatever the file holds."""
-    row = empty_row(item[1])
-    try:
-        path = Path(*item)
-        if row["path"] != item[1]:
-            raise Rejected("file name: not UTF-8")
-        if not path.is_file():
-            raise Rejected("not a file: a broken link, a pipe or a device")
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise Rejected(f"file size: above {MAX_FILE_BYTES} bytes")
-        content = path.read_bytes()
-        row["sha256"] = sha256(content).hexdigest()
-        dataset = read_header(content, path)
-        row |= describe(dataset, row["image_id"])
-        require_mammogram(dataset)
-        require_pixels(dataset)
-        merit = (is_plain(dataset), is_implant_displaced(dataset), *taken_at(dataset))
-        row |= {"status": "ok", "reason": "", "merit": merit}
-    except Rejected as rejection:
-        row["reason"] = str(rejection)
-    except OSError as error:
-        row["reason"] = f"cannot be read: {error.strerror}"
-    # Hostile headers raise anything: RecursionError, MemoryError, panics of Rust decoders.
-    except BaseException as error:  # noqa: BLE001
-        row["reason"] = f"unreadable header: {type(error).__name__}"
-    return row
+def dead_row(item: tuple) -> dict:
+    """The row of a file that killed the worker which looked at it."""
+    return unread_row(item[1], "unreadable header: killed its reader")
 
 
 def describe(dataset: pydicom.Dataset, image_id: str) -> dict:
@@ -176,76 +109,11 @@ def empty_row(relative: str) -> dict:
     return row | {"image_id": f"file:{shown}", "path": shown, "status": "rejected", "reason": ""}
 
 
-def _dead_row(item: tuple[str, str]) -> dict:
-    return empty_row(item[1]) | {"reason": "unreadable header: killed its reader"}
-
-
-def _reject_duplicates(index: pd.DataFrame) -> pd.DataFrame:
-    """Keep the first usable file of each SOPInstanceUID; the others get an id by their path."""
-    order = index.sort_values("status", kind="stable", key=lambda status: status != "ok")
-    again = order.duplicated("image_id").reindex(index.index)
-    usable = again & (index["status"] == "ok")
-    first = order.drop_duplicates("image_id").set_index("image_id")["path"]
-    index = index.copy()
-    twin = index["image_id"].map(first)
-    index.loc[usable, "reason"] = [
-        f"duplicate: same SOPInstanceUID as {path}" for path in twin[usable]
+def _merit(source: Source) -> list:
+    dataset = source.dataset
+    return [
+        -KINDS.index(source.kind),
+        is_plain(dataset),
+        is_implant_displaced(dataset),
+        *taken_at(dataset),
     ]
-    index.loc[usable, "status"] = "rejected"
-    index.loc[again, "image_id"] = "file:" + index.loc[again, "path"]
-    return index
-
-
-def _repeated(index: pd.DataFrame) -> pd.DataFrame:
-    """The usable images of views that an exam has more than once."""
-    usable = index[index["status"] == "ok"]
-    return usable[usable.duplicated(VIEW_OF_EXAM, keep=False)]
-
-
-def _reject_undecodable_repeats(index: pd.DataFrame, root: Path, workers: int) -> pd.DataFrame:
-    """Reject repeated views whose pixels cannot be read, so that none displaces one that can."""
-    several = _repeated(index)
-    if several.empty:
-        return index
-    items = [(str(root), path) for path in several["path"]]
-    faults = contained_map(_decoding_fault, items, workers, _dead_decoder, "repeated views decoded")
-    index = index.copy()
-    for row, fault in zip(several.index, faults, strict=True):
-        if fault:
-            index.loc[row, ["status", "reason"]] = ["rejected", fault]
-    return index
-
-
-def _decoding_fault(item: tuple[str, str]) -> str:
-    """Why the pixels of a file cannot be read; empty where they can."""
-    try:
-        path = Path(*item)
-        stored_values(read_mammogram(path.read_bytes(), path))
-    except Rejected as rejection:
-        return str(rejection)
-    # As in the index: decoders raise errors and panics of their own.
-    except BaseException as error:  # noqa: BLE001
-        return f"pixel data: {type(error).__name__}"
-    return ""
-
-
-def _dead_decoder(item: tuple[str, str]) -> str:
-    return "pixel data: killed their reader"
-
-
-def _reject_repeats(index: pd.DataFrame, merit: pd.Series) -> pd.DataFrame:
-    """Keep the usable image of highest merit of each view of an exam, the first path on ties."""
-    several = _repeated(index)
-    index = index.copy()
-    for positions in several.groupby(VIEW_OF_EXAM).indices.values():
-        rows = several.index[positions]
-        best = max(rows, key=lambda row: (merit[row], -row))
-        for row in rows.drop(best):
-            why = "as good" if merit[row] == merit[best] else "taken later"
-            if merit[best][1] and not merit[row][1]:
-                why = "with the implant displaced"
-            if merit[best][0] and not merit[row][0]:
-                why = "without a view modifier"
-            index.loc[row, "status"] = "rejected"
-            index.loc[row, "reason"] = f"repeated view: {index['path'][best]} is used, {why}"
-    return index

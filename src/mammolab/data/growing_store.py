@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from io import BytesIO
@@ -13,12 +14,14 @@ import pandas as pd
 
 from mammolab.data.header import Rejected
 from mammolab.data.index_cache import Journal, resumable_map
+from mammolab.data.ingest import Archive
 from mammolab.data.pixels import preprocessing_hash, to_model_input
 from mammolab.data.source import SourceRules, open_source
 from mammolab.errors import InputError
 from mammolab.files import write_whole
 
-BATCH_BYTES = 2**26  # of finished images a worker holds before they are written
+BATCH_BYTES = 2**25  # of finished images that wait to be written
+CHUNK_BYTES = 2**22  # of finished images that a worker hands over at a time
 
 
 class GrowingStore:
@@ -43,16 +46,24 @@ class GrowingStore:
 
     Raises
     ------
-    InputError : the array lacks rows that its journal names.
+    InputError : a setting out of range, or an array that lacks rows which its journal names.
     """
 
     def __init__(self, folder: Path, rows: int, columns: int, spacing_mm: float | None):
+        for name, given in {"rows": rows, "columns": columns}.items():
+            if given < 1:
+                raise InputError(f"{name} is {given}; it must be at least 1.")
+        if spacing_mm is not None and not 0.005 <= spacing_mm <= 10:
+            raise InputError(f"spacing_mm is {spacing_mm:g}; valid: 0.005 to 10.")
         self.size = (rows, columns)
         self.spacing_mm = spacing_mm
         self.hash = preprocessing_hash(rows, columns, spacing_mm)
         self.path = Path(folder) / f"{self.hash}.npy"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._journal = Journal(Path(folder) / f"{self.hash}.jsonl")
         self.faults: dict[str, str] = {}
+        if not len(self):  # what it may hold belongs to nobody, and may have a second name
+            self.path.unlink(missing_ok=True)
         held = os.path.getsize(self.path) - self._begin() if self.path.exists() else 0
         if held < len(self) * rows * columns:
             raise InputError(
@@ -69,39 +80,95 @@ class GrowingStore:
         return self._journal.answers
 
     def add(
-        self,
-        index: pd.DataFrame,
-        root: str | Path,
-        given: dict[str, dict[str, str]],
-        rules: SourceRules,
-        workers: int,
-        tell: Callable[[str], None],
+        self, index: pd.DataFrame, archive: Archive, workers: int, tell: Callable[[str], None]
     ) -> int:
-        """Convert the used images of an index that are not in the store yet.
+        """Convert the used images of an index that are not in the store yet, in its order.
 
         Parameters
         ----------
         index : as `ingest.choose` gives it.
-        root, given, rules : those of the index.
+        archive : the one that was indexed.
         workers : number of processes.
         tell : takes a line of progress.
 
         Returns
         -------
-        How many were tried; `faults` tells of those that failed.
+        How many of them failed; `faults` tells of each.
+
+        Raises
+        ------
+        InputError : the disk has no room for them.
         """
         used = index[(index["status"] == "ok") & ~index["key"].isin(self.faults)]
+        root, given = archive.root, archive.given
         items = {
-            image.key: (str(Path(root, image.path)), image.sha256, given.get(image.path, {}))
-            for image in used.itertuples()
+            key: (str(root / path), digest, given.get(path, {}))
+            for key, path, digest in zip(used["key"], used["path"], used["sha256"], strict=True)
         }
-        convert = partial(_convert, size=self.size, spacing_mm=self.spacing_mm, rules=rules)
-        batch = max(4, min(256, BATCH_BYTES // (self.size[0] * self.size[1])))
-        return resumable_map(
-            *(convert, items, self._journal, workers, _killed, "images", tell),
-            batch_per_worker=batch,
+        size = self.size[0] * self.size[1]
+        self._require_room(sum(key not in self.records for key in items) * size)
+        failed = len(self.faults)
+        resumable_map(
+            partial(_convert, size=self.size, spacing_mm=self.spacing_mm, rules=archive.rules),
+            items,
+            self._journal,
+            workers,
+            _killed,
+            "images",
+            tell,
+            batch=max(1, BATCH_BYTES // size),
+            chunk_size=max(1, min(64, CHUNK_BYTES // size)),
             keep=self._keep,
         )
+        return len(self.faults) - failed
+
+    def _require_room(self, n_bytes: int) -> None:
+        free = shutil.disk_usage(self.path.parent).free
+        if n_bytes > free:
+            raise InputError(
+                f"{self.path.parent}: the images take {n_bytes / 1e9:.1f} GB, and "
+                f"{free / 1e9:.1f} GB are free; make room, or choose a smaller size."
+            )
+
+    def arrange(self, keys: Sequence[str]) -> None:
+        """Put the images of these keys, all of them held, into rows 0, 1 and so on; drop others.
+
+        The array is written anew where that changes it. A run that is killed meanwhile finds
+        either the old order or an empty store, never an array that its journal does not describe.
+        """
+        records = [self.records[key] for key in keys]
+        rows = [record["row"] for record in records]
+        if rows == list(range(len(self))):
+            return
+        self._require_room(len(rows) * self.size[0] * self.size[1])
+        at_a_time = max(1, BATCH_BYTES // (self.size[0] * self.size[1]))
+        held = np.load(self.path, mmap_mode="r")
+        ordered = self.path.with_name(f"{self.path.name}.ordered")
+        try:
+            with ordered.open("wb") as file:
+                file.write(self._header(len(rows)))
+                for at in range(0, len(rows), at_a_time):
+                    file.write(held[rows[at : at + at_a_time]].tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+            self._journal.path.unlink()
+            ordered.replace(self.path)
+        finally:
+            ordered.unlink(missing_ok=True)
+        self._journal = Journal(self._journal.path)
+        self._journal.keep(
+            {
+                key: record | {"row": row}
+                for row, (key, record) in enumerate(zip(keys, records, strict=True))
+            }
+        )
+
+    def link_to(self, path: Path) -> None:
+        """Give the array a second name where the file system has such, else make a copy."""
+        try:
+            os.link(self.path, path)
+        except OSError:
+            shutil.copyfile(self.path, path)
 
     def _keep(self, answers: dict[str, tuple[dict, bytes | None]]) -> None:
         """Write a batch: its pixels, then the number of rows, then the journal."""
@@ -121,7 +188,6 @@ class GrowingStore:
         self.faults |= failed
 
     def _append(self, images: list[bytes], start: int) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
             write_whole(self.path, lambda path: path.write_bytes(self._header(0)))
         begin, size = self._begin(), self.size[0] * self.size[1]

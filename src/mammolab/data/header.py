@@ -9,6 +9,7 @@ from pathlib import Path
 import pydicom
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
+from pydicom.tag import Tag
 
 from mammolab.schemas import VIEWS
 
@@ -70,7 +71,7 @@ NON_SCREENING_MODIFIERS = {
     "442580003": "axillary tissue",
 }
 IMPLANT_DISPLACED = ("399209000", "R-102D5")
-HEADER_TAGS = [
+_HEADER_KEYWORDS = (
     "SpecificCharacterSet",
     "SOPClassUID",
     "SOPInstanceUID",
@@ -112,7 +113,8 @@ HEADER_TAGS = [
     "WindowCenter",
     "WindowWidth",
     "PixelData",
-]
+)
+HEADER_TAGS = [Tag(keyword) for keyword in _HEADER_KEYWORDS]  # looked up once, not for every file
 
 
 class Rejected(Exception):
@@ -362,5 +364,7 @@ def integer_of(dataset: pydicom.Dataset, keyword: str, default: int | None) -> i
 
 def _clean(value: str, limit: int = 128) -> str:
     """Printable text that any file format holds, cut to a sane length."""
-    printable = "".join(character for character in value[:limit] if character.isprintable())
+    printable = value[:limit]
+    if not printable.isprintable():
+        printable = "".join(character for character in printable if character.isprintable())
     return printable.encode("utf-8", "replace").decode("utf-8").strip()

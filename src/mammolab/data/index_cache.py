@@ -1,15 +1,21 @@
 """A journal of work done on files, so that a run that was killed goes on where it stopped."""
 
+import errno
+import fcntl
 import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from mammolab.data.workers import contained_map
+from mammolab.data.workers import contained_stream
+from mammolab.errors import InputError
 
-BATCH_PER_WORKER = 256  # files whose answers a killed run may lose
+WORK = ".ingest"  # folder, beside what is made, of all that a later run need not do again
+BATCH = 512  # answers that a killed run may lose
+KEEP_SECONDS = 10.0  # after which the answers that there are are kept
 PROGRESS_SECONDS = 2.0
 
 
@@ -100,20 +106,21 @@ def resumable_map(
     on_death: Callable[[Any], Any],
     what: str,
     tell: Callable[[str], None],
-    batch_per_worker: int = BATCH_PER_WORKER,
+    batch: int = BATCH,
+    chunk_size: int = 64,
     keep: Callable[[dict[str, Any]], None] | None = None,
 ) -> int:
-    """Answer every item the journal lacks, batch by batch, and keep each batch's answers at once.
+    """Answer every item the journal lacks, and keep the answers batch by batch, in order.
 
     Parameters
     ----------
-    function, workers, on_death : see `workers.contained_map`; answers must be JSON, unless
-        `keep` makes them so.
+    function, workers, on_death, chunk_size : see `workers.contained_stream`; answers must be JSON,
+        unless `keep` makes them so.
     items : by key.
     journal : holds the answers afterwards.
     what : is counted in the lines of progress, such as "files indexed".
     tell : takes a line of progress.
-    batch_per_worker : items a worker answers before they are kept.
+    batch : answers that wait to be kept, at most, and no longer than `KEEP_SECONDS`.
     keep : what to do with a batch's answers; None keeps them in the journal as they are.
 
     Returns
@@ -121,16 +128,41 @@ def resumable_map(
     How many were answered now.
     """
     todo = [key for key in items if key not in journal.answers]
-    size = batch_per_worker * max(1, workers)
-    shown = time.monotonic()
-    for at in range(0, len(todo), size):
-        keys = todo[at : at + size]
-        chunk = max(1, min(64, len(keys) // (2 * max(1, workers))))
-        asked = [items[key] for key in keys]
-        answers = contained_map(function, asked, workers, on_death, "", chunk_size=chunk)
-        (keep or journal.keep)(dict(zip(keys, answers, strict=True)))
-        done = at + len(keys)
-        if time.monotonic() - shown > PROGRESS_SECONDS or done == len(todo):
-            shown = time.monotonic()
-            tell(f"[progress] {done}/{len(todo)} {what}")
+    chunk_size = max(1, min(chunk_size, len(todo) // (4 * max(1, workers))))
+    asked = [items[key] for key in todo]
+    shown = kept = time.monotonic()
+    answers: dict[str, Any] = {}
+    with closing(contained_stream(function, asked, workers, on_death, chunk_size)) as stream:
+        for done, (key, answer) in enumerate(zip(todo, stream, strict=True), 1):
+            answers[key] = answer
+            now, last = time.monotonic(), done == len(todo)
+            if last or len(answers) == batch or now - kept > KEEP_SECONDS:
+                (keep or journal.keep)(answers)
+                answers, kept = {}, now
+            if last or now - shown > PROGRESS_SECONDS:
+                shown = now
+                tell(f"[progress] {done}/{len(todo)} {what}")
     return len(todo)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep a second process out of a folder of journals, which is made when absent.
+
+    Raises
+    ------
+    InputError : another process is at work there, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error.strerror}") from None
+    with (folder / "lock").open("w") as lock:
+        try:
+            # Of this process alone: workers that outlive a killed run do not hold it.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # Some network file systems have no locks: nothing keeps two apart there.
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise InputError(f"another mammolab is at work in {folder.parent}.") from None
+        yield

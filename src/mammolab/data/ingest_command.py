@@ -1,26 +1,22 @@
 """`mammolab ingest`: a folder of anything to images a network can read, all files accounted for."""
 
-import fcntl
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from mammolab.data.account import account
+from mammolab.data.conversion import convert, image_table, in_order
 from mammolab.data.growing_store import GrowingStore
-from mammolab.data.index_cache import Journal
-from mammolab.data.ingest import N_VIEWS, choose, index_folder, read_given
-from mammolab.data.source import KINDS, SourceRules
+from mammolab.data.index_cache import WORK, Journal, alone
+from mammolab.data.ingest import N_VIEWS, Archive, index_folder, read_given
+from mammolab.data.sheet import draw_sheet
+from mammolab.data.source import SourceRules
+from mammolab.data.store import why_none
 from mammolab.errors import InputError, MissingInput
 from mammolab.files import write_whole
-from mammolab.schemas import COLUMNS, check
-
-WORK = ".ingest"  # in the output: what earlier runs found and converted
-SHEET_TILES = 24
 
 
 @dataclass(frozen=True)
@@ -71,25 +67,17 @@ def ingest(request: IngestRequest, tell: Callable[[str], None]) -> tuple[int, in
         of the last ACCOUNT.md gives the reasons.
     """
     _require(request)
-    given = read_given(request.table)
-    with _alone(request.out):
-        work = request.out / WORK
+    archive = Archive(request.folder, read_given(request.table), request.rules)
+    work = request.out / WORK
+    with alone(work):
         store = GrowingStore(work, request.rows, request.columns, request.spacing_mm)
-        facts = index_folder(
-            request.folder,
-            given,
-            request.rules,
-            Journal(work / "index.jsonl"),
-            request.workers,
-            tell,
-        )
-        index = choose(facts, store.faults, request.min_views)
-        _require_same_files(request, index)
-        # A view whose image does not convert is taken from its next best file, and so on.
-        while store.add(index, request.folder, given, request.rules, request.workers, tell):
-            index = choose(facts, store.faults, request.min_views)
-        images = _images(index, store)
-        without = sorted(set(given) - set(index["path"]))
+        facts = index_folder(archive, Journal(work / "index.jsonl"), request.workers, tell)
+        _require_same_files(request, facts)
+        index = convert(facts, archive, store, request.min_views, request.workers, tell)
+        used = in_order(index)
+        images = image_table(used, store).assign(n_views=used["n_views"])
+        images["complete"] = images["n_views"] == N_VIEWS
+        without = sorted(set(archive.given) - set(index["path"]))
         settings = {
             "folder": str(request.folder),
             "size": f"{request.rows} x {request.columns} pixels, preprocessing {store.hash}",
@@ -105,7 +93,7 @@ def ingest(request: IngestRequest, tell: Callable[[str], None]) -> tuple[int, in
         _write(request.out, index, images, store, account(index, images, settings))
     if not len(images):
         raise InputError(
-            f"{request.folder}: no usable image among {len(index)} files; "
+            f"{request.folder}: no usable image among {len(index)} files{why_none(index)}; "
             f"{request.out / 'ACCOUNT.md'} says why of each kind, index.csv of each file."
         )
     return len(index), len(images)
@@ -147,46 +135,6 @@ def _require_same_files(request: IngestRequest, index: pd.DataFrame) -> None:
         )
 
 
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Keep a second run out of the same output."""
-    try:
-        (out / WORK).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {out} cannot be made: {error.strerror}") from None
-    with (out / WORK / "lock").open("w") as lock:
-        try:
-            # Of this process alone: workers that outlive a killed run do not hold it.
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"another mammolab ingest is at work in {out}.") from None
-        yield
-
-
-def _images(index: pd.DataFrame, store: GrowingStore) -> pd.DataFrame:
-    """Table `images` of the used files, with their exam's number of views."""
-    used = index[index["status"] == "ok"]
-    used = used.sort_values(["exam_id", "laterality", "view", "image_id"]).reset_index(drop=True)
-    records = store.records
-    done = pd.DataFrame(
-        [records[key] for key in used["key"]],
-        columns=[
-            "row",
-            "window",
-            "inverted",
-            "flipped",
-            "spacing_mm",
-            "crop",
-            "preprocessing_hash",
-        ],
-    )
-    images = used[["image_id", "exam_id", "patient_id", "laterality", "view"]].join(done)
-    images = images.assign(status="ok", reason="")[list(COLUMNS["images"])]
-    images["kind"], images["path"], images["n_views"] = used["kind"], used["path"], used["n_views"]
-    images["complete"] = images["n_views"] == N_VIEWS
-    return check(images, "images", "images.csv")
-
-
 def _others(store: GrowingStore) -> int:
     return sum(path != store.path for path in store.path.parent.glob("*.npy"))
 
@@ -196,8 +144,9 @@ def _write(
 ) -> None:
     shown = index.drop(columns="key")
     if len(images):
-        write_whole(out / "images.npy", lambda path: _link(store.path, path))
-        write_whole(out / "contact_sheet.png", lambda path: _sheet(images, store.path, path))
+        write_whole(out / "images.npy", store.link_to)
+        sheet = draw_sheet(images, index, np.load(store.path, mmap_mode="r"))
+        write_whole(out / "contact_sheet.png", lambda path: sheet.save(path, "PNG"))
     else:
         for name in ("images.npy", "contact_sheet.png"):
             (out / name).unlink(missing_ok=True)
@@ -206,28 +155,3 @@ def _write(
     write_whole(out / "images.csv", lambda path: by_row.to_csv(path, index=False))
     write_whole(out / "index.csv", lambda path: shown.to_csv(path, index=False))
     write_whole(out / "ACCOUNT.md", lambda path: path.write_text(text, encoding="utf-8"))
-
-
-def _link(array: Path, path: Path) -> None:
-    """A second name for the array where the file system has such, else a copy."""
-    try:
-        os.link(array, path)
-    except OSError:
-        shutil.copyfile(array, path)
-
-
-def _sheet(images: pd.DataFrame, array: Path, path: Path) -> None:
-    """Some images of each kind of window and polarity, so that a wrong one is seen."""
-    from matplotlib.figure import Figure
-
-    from mammolab.report.plots_cohort import contact_sheet
-
-    window = images["window"].str.split().str[0]
-    how = window + images["inverted"].map({True: " inverted", False: ""})
-    kind = images["kind"].where(images["kind"] != KINDS[0], "")
-    turn = images.groupby([how, kind]).cumcount().sort_values(kind="stable")
-    label = images["laterality"] + " " + images["view"] + " " + kind + " " + how
-    shown = images.assign(label=label.str.split().str.join(" ")).loc[turn.index[:SHEET_TILES]]
-    figure = Figure(figsize=(6.5, 1.4 * (1 + (len(shown) - 1) // 6)))
-    contact_sheet(figure.add_subplot(), shown, str(array.resolve()), columns=6)
-    figure.savefig(path, dpi=200, bbox_inches="tight", format="png")

@@ -15,6 +15,29 @@ from mammolab.data.header import FOR_PRESENTATION, MAX_PIXELS, Rejected
 PNG = b"\x89PNG\r\n\x1a\n"
 PGM = b"P5"
 PICTURE_SYNTAXES = {PNG: "PNG", PGM: "PGM"}
+PREFIX_BYTES = 132  # what tells the format of a file: the preamble of DICOM and its prefix
+# What else lies in archives, by its first bytes.
+OTHER_FORMATS = {
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"\xff\x4f\xff\x51": "a JPEG 2000 picture",
+    b"\0\0\0\x0cjP  \r\n\x87\n": "a JPEG 2000 picture",
+    b"GIF8": "a GIF picture",
+    b"BM": "a BMP picture",
+    b"II*\0": "a TIFF picture",
+    b"MM\0*": "a TIFF picture",
+    b"P2": "a PGM picture as text",
+    b"P6": "a colour picture (PPM)",
+    b"%PDF": "a PDF document",
+    b"PK\3\4": "a ZIP archive or an office document",
+    b"\x1f\x8b": "a gzip archive",
+    b"Rar!": "a RAR archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"\xd0\xcf\x11\xe0": "an old office document or a thumbnail list",
+    b"SQLite format 3": "a database",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a NumPy array",
+    b"\0\5\x16\7": "a resource file of macOS",
+}
 _PGM_HEADER = re.compile(rb"P5(?:\s+|#[^\n]*\n)+(\d{1,6})(?:\s+|#[^\n]*\n)+(\d{1,6})"
                          rb"(?:\s+|#[^\n]*\n)+(\d{1,5})\s")  # fmt: skip
 _GREY = 0  # colour type of a PNG without palette, colour or alpha
@@ -26,6 +49,38 @@ def picture_format(beginning: bytes) -> str | None:
         if beginning.startswith(magic):
             return name
     return None
+
+
+def other_format(beginning: bytes) -> str | None:
+    """What a file is that is neither DICOM nor a picture we read; None where it may be DICOM.
+
+    Parameters
+    ----------
+    beginning : the first `PREFIX_BYTES`, or all of a shorter file.
+
+    Examples
+    --------
+    >>> other_format(b""), other_format(b"GIF89a"), other_format(bytes(128) + b"DICM")
+    ('an empty file', 'a GIF picture', None)
+    """
+    if beginning[128:PREFIX_BYTES] == b"DICM":
+        return None
+    if not beginning:
+        return "an empty file"
+    for magic, name in OTHER_FORMATS.items():
+        if beginning.startswith(magic):
+            return name
+    if not beginning.strip(b"\0"):
+        return "a file that begins with zeros"
+    if beginning[:2] in (b"\x08\0", b"\x02\0") and beginning[3:4] == b"\0":
+        return "a data set without the DICM prefix"
+    try:
+        # A character that is cut at the end is no reason to call it binary.
+        text = beginning.decode("utf-8", "strict" if len(beginning) < PREFIX_BYTES else "ignore")
+    except UnicodeDecodeError:
+        return "a file of unknown format"
+    printable = all(character.isprintable() or character.isspace() for character in text)
+    return "a text file" if printable else "a file of unknown format"
 
 
 def read_picture(content: bytes) -> pydicom.Dataset:

@@ -3,10 +3,11 @@
 import re
 import warnings
 from dataclasses import dataclass, field
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 import pydicom
+from pydicom.tag import Tag
 
 from mammolab.data import tomosynthesis
 from mammolab.data.header import (
@@ -14,7 +15,6 @@ from mammolab.data.header import (
     UID,
     Rejected,
     integer_of,
-    is_implant_displaced,
     laterality_of,
     read_header,
     require_mammogram,
@@ -22,16 +22,17 @@ from mammolab.data.header import (
     text_of,
     view_given,
 )
-from mammolab.data.raster import picture_format, read_picture
+from mammolab.data.notes import OVERLAY_GROUPS, notes_of
+from mammolab.data.raster import PREFIX_BYTES, other_format, picture_format, read_picture
 from mammolab.errors import InputError
 
+WHOLE_BYTES = 2**26  # up to here a file is read once and whole; above, its header goes first
 MAX_FILE_BYTES = 2**30  # of what is read whole; a 2-D mammogram has up to 60 MB
 MAX_VOLUME_BYTES = 2**32  # of what is read frame by frame
 # From the one to be used first to the last, where an exam has a view more than once.
 KINDS = ("2-D", "picture", "synthetic 2-D", "tomosynthesis slice", "film")
 TOMOSYNTHESIS_CHOICES = ("reject", "middle")
-OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
-SOURCE_TAGS = [
+_SOURCE_KEYWORDS = (
     "ImageType",
     "SeriesDescription",
     "StudyInstanceUID",
@@ -43,7 +44,12 @@ SOURCE_TAGS = [
     "BurnedInAnnotation",
     "LossyImageCompression",
     *tomosynthesis.FUNCTIONAL_GROUPS,
-    *(group << 16 | 0x0010 for group in OVERLAY_GROUPS),  # OverlayRows; the bits stay unread
+)
+# As tags, since pydicom would look up the keywords for every file. Of overlays their OverlayRows:
+# the bits stay unread.
+SOURCE_TAGS = [
+    *map(Tag, _SOURCE_KEYWORDS),
+    *(Tag(group, 0x0010) for group in OVERLAY_GROUPS),
 ]
 FILM_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.7": "secondary capture",
@@ -51,6 +57,7 @@ FILM_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.7.3": "secondary capture",
     "1.2.840.10008.5.1.4.1.1.1": "computed radiography",
 }
+DIRECTORY = "1.2.840.10008.1.3.10"
 FILM_MODALITIES = ("MG", "RG", "CR", "OT")
 # Values 3 to 5 of ImageType, DICOM PS3.3 C.8.11.7.1.4.
 NOT_SCREENING = {
@@ -87,7 +94,9 @@ GIVEN = {
     "window_width": "WindowWidth",
     "intent": "PresentationIntentType",
 }
+EXAM_FROM_STUDY = "exam id from StudyInstanceUID"  # a note
 IDS = ("image_id", "exam_id", "patient_id")
+NEEDED_OF_PICTURES = ("exam_id", "patient_id", "laterality", "view")
 NUMBERS = ("spacing_mm", "window_center", "window_width")
 
 
@@ -118,15 +127,18 @@ class Source:
     Attributes
     ----------
     dataset : a plain mammogram as `header.read_mammogram` gives it; None where no header was read.
-    kind : one of `KINDS`.
-    sha256 : of the file; None where it could not be read.
+    kind : one of `KINDS`; empty where no header was read.
+    sha256, n_bytes : of the file; None where it could not be read.
+    picture : "PNG" or "PGM" where it is such; else None.
     notes : what a user should know though it rejects nothing.
     reason : why it is not used, "kind: detail"; empty where it can be.
     """
 
     dataset: pydicom.Dataset | None = None
-    kind: str = KINDS[0]
+    kind: str = ""
     sha256: str | None = None
+    n_bytes: int | None = None
+    picture: str | None = None
     notes: list[str] = field(default_factory=list)
     reason: str = ""
 
@@ -160,23 +172,37 @@ def open_source(path: Path, given: dict[str, str], rules: SourceRules) -> Source
 def _fill(source: Source, path: Path, given: dict[str, str], rules: SourceRules) -> None:
     if not path.is_file():
         raise Rejected("not a file: a broken link, a pipe or a device")
-    _require_bytes(path, MAX_VOLUME_BYTES)
-    with path.open("rb") as file:
-        beginning = file.read(8)
-        file.seek(0)
-        source.sha256 = file_digest(file, "sha256").hexdigest()
-    if picture_format(beginning):
+    source.n_bytes = path.stat().st_size
+    _require_bytes(source, MAX_VOLUME_BYTES)
+    content = path.read_bytes() if source.n_bytes <= WHOLE_BYTES else None
+    if content is None:
+        with path.open("rb") as file:
+            beginning = file.read(PREFIX_BYTES)
+            file.seek(0)
+            source.sha256 = file_digest(file, "sha256").hexdigest()
+    else:
+        beginning = content[:PREFIX_BYTES]
+        source.sha256 = sha256(content).hexdigest()
+    source.picture = picture_format(beginning)
+    if source.picture:
         source.kind = "picture"
-        _require_bytes(path, MAX_FILE_BYTES)
-        source.dataset = read_picture(path.read_bytes())
+        _require_bytes(source, MAX_FILE_BYTES)
+        source.dataset = read_picture(path.read_bytes() if content is None else content)
         source.dataset.SOPInstanceUID = source.sha256[:32]
         if not given:
             raise Rejected("picture: no row of the table says whose and which view it is")
     else:
-        source.dataset = _read(None, path, given)
+        what = other_format(beginning)
+        if what:
+            raise Rejected(f"not DICOM: {what}, where DICOM, PNG and PGM are read")
+        source.dataset = _read(content, path, given)
+        source.kind = KINDS[0]
         source.notes += notes_of(source.dataset)
         _take_dicom(source, path, given, rules)
     _fill_in(source.dataset, given)
+    untold = [column for column in NEEDED_OF_PICTURES if column not in given]
+    if source.picture and untold:
+        raise Rejected(f"picture: its row of the table does not say {', '.join(untold)}")
     require_mammogram(source.dataset)
     require_pixels(source.dataset)
 
@@ -205,8 +231,9 @@ def _take_dicom(source: Source, path: Path, given: dict[str, str], rules: Source
     else:
         if source.kind == "film" and not rules.film:
             raise Rejected("film: a secondary capture or computed radiography, not asked for")
-        _require_bytes(path, MAX_FILE_BYTES)
-        source.dataset = _read(path.read_bytes(), path, given)
+        _require_bytes(source, MAX_FILE_BYTES)
+        if source.n_bytes > WHOLE_BYTES:
+            source.dataset = _read(path.read_bytes(), path, given)
         if source.kind == "film":
             _as_film(source.dataset)
         elif text_of(source.dataset, "SOPClassUID") == tomosynthesis.TOMOSYNTHESIS:
@@ -214,12 +241,14 @@ def _take_dicom(source: Source, path: Path, given: dict[str, str], rules: Source
     study = text_of(source.dataset, "StudyInstanceUID")
     if not text_of(source.dataset, "AccessionNumber") and UID.fullmatch(study):
         source.dataset.AccessionNumber = study
-        source.notes.append("exam id from StudyInstanceUID")
+        source.notes.append(EXAM_FROM_STUDY)
 
 
 def _kind_of(dataset: pydicom.Dataset) -> str:
     """One of `KINDS`; what is none of them counts as 2-D and is judged by its other tags."""
     sop_class, modality = text_of(dataset, "SOPClassUID"), text_of(dataset, "Modality")
+    if sop_class == DIRECTORY:
+        raise Rejected("directory: a DICOMDIR, which lists files and holds no image")
     body_part = text_of(dataset, "BodyPartExamined").upper()
     if sop_class in FILM_CLASSES and modality in FILM_MODALITIES and body_part in ("", "BREAST"):
         return "film"
@@ -276,27 +305,6 @@ def _fill_in(dataset: pydicom.Dataset, given: dict[str, str]) -> None:
             setattr(dataset, keyword, [value, value] if column == "spacing_mm" else value)
 
 
-def _require_bytes(path: Path, largest: int) -> None:
-    if path.stat().st_size > largest:
+def _require_bytes(source: Source, largest: int) -> None:
+    if source.n_bytes > largest:
         raise Rejected(f"file size: above {largest} bytes")
-
-
-def notes_of(dataset: pydicom.Dataset) -> list[str]:
-    """What a user should know of an image though it is no reason to leave it out."""
-    notes = []
-    if text_of(dataset, "BurnedInAnnotation").upper() == "YES":
-        notes.append("burned-in annotation")
-    groups = [group for group in OVERLAY_GROUPS if (group, 0x0010) in dataset]
-    if groups:
-        notes.append(f"overlay not drawn: group {', '.join(f'{group:04X}' for group in groups)}")
-    if is_implant_displaced(dataset):
-        notes.append("implant displaced")
-    elif text_of(dataset, "BreastImplantPresent").upper() == "YES":
-        notes.append("implant")
-    if dataset.get("VOILUTSequence") and dataset.get("WindowCenter") not in (None, ""):
-        notes.append("VOI LUT used before the window")
-    if dataset.get("PixelPaddingValue") is not None:
-        notes.append("padding")
-    if text_of(dataset, "LossyImageCompression") == "01":
-        notes.append("lossy compression")
-    return notes

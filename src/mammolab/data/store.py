@@ -1,92 +1,14 @@
-"""The image store: one memory-mapped array of model inputs, and a table that says what each is."""
+"""A finished image store: its array of model inputs, and what it means for the cohort's exams."""
 
-import os
-from collections.abc import Collection
-from dataclasses import asdict
-from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from mammolab.data.header import Rejected, read_mammogram
-from mammolab.data.pixels import preprocessing_hash, to_model_input
-from mammolab.data.workers import contained_map
 from mammolab.errors import InputError, MissingInput
-from mammolab.schemas import COLUMNS, IDS_SHOWN, check
+from mammolab.schemas import IDS_SHOWN, check
 
 MOST_LOST = 0.05  # share of exams with a weight that may lack images (assumption)
-
-IMAGES_AT_A_TIME = 1024  # when rows are moved up over failed ones
-
-
-def build_store(
-    index: pd.DataFrame,
-    raw_dicom: str | Path,
-    path_npy: str | Path,
-    rows: int,
-    columns: int,
-    spacing_mm: float | None = None,
-    workers: int = 1,
-    exam_ids: Collection[str] | None = None,
-) -> pd.DataFrame:
-    """Convert the accepted images of the cohort's exams and write them as one array.
-
-    Parameters
-    ----------
-    index : table `dicom_index`.
-    raw_dicom : the folder the index was made from.
-    path_npy : file to write: uint8, shape (n, rows, columns), no row without an image.
-    rows, columns, spacing_mm : see `pixels.to_model_input`.
-    workers : number of processes; the result does not depend on it.
-    exam_ids : exams of the cohort; None for all exams of the index.
-
-    Returns
-    -------
-    Table `images`: one row an accepted image, sorted by exam, laterality, view and id; those that
-    did not convert have status skipped, a reason, and no row in the array.
-
-    Raises
-    ------
-    InputError : no image is left to convert.
-    """
-    accepted = index[index["status"] == "ok"]
-    if exam_ids is not None:
-        accepted = accepted[accepted["exam_id"].isin(exam_ids)]
-    if not len(accepted):
-        raise InputError(f"{raw_dicom}: no accepted image belongs to an exam of the cohort.")
-    accepted = accepted.sort_values(["exam_id", "laterality", "view", "image_id"])
-    path_npy = Path(path_npy)
-    path_npy.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path_npy.with_name(f".{path_npy.name}.{os.getpid()}")
-    try:
-        shape = (len(accepted), rows, columns)
-        np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape).flush()
-        convert = partial(
-            _convert,
-            str(unfinished),
-            str(raw_dicom),
-            rows=rows,
-            columns=columns,
-            spacing_mm=spacing_mm,
-        )
-        items = list(enumerate(accepted[["path", "sha256"]].itertuples(index=False, name=None)))
-        records = contained_map(convert, items, workers, _dead_record, "images", chunk_size=32)
-        images = accepted[["image_id", "exam_id", "patient_id", "laterality", "view"]].reset_index(
-            drop=True
-        )
-        images = images.join(pd.DataFrame(records))
-        images["preprocessing_hash"] = preprocessing_hash(rows, columns, spacing_mm)
-        kept = (images["status"] == "ok").to_numpy()
-        if not kept.all():
-            _keep_rows(unfinished, np.flatnonzero(kept))
-        images["row"] = pd.array(np.where(kept, np.cumsum(kept) - 1, 0), dtype="Int64")
-        images.loc[~kept, "row"] = pd.NA
-        os.replace(unfinished, path_npy)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return check(images[list(COLUMNS["images"])], "images", path_npy)
 
 
 def open_store(path: str | Path) -> np.memmap:
@@ -115,65 +37,6 @@ def open_store(path: str | Path) -> np.memmap:
     return store
 
 
-def _convert(
-    store: str,
-    root: str,
-    item: tuple[int, tuple[str, str]],
-    *,
-    rows: int,
-    columns: int,
-    spacing_mm: float | None,
-) -> dict:
-    """Convert one image into its row of the array; never raises, whatever the file holds."""
-    row, (path, digest) = item
-    try:
-        content = Path(root, path).read_bytes()
-        if sha256(content).hexdigest() != digest:
-            raise Rejected("changed: the file is not the one that was indexed")
-        dataset = read_mammogram(content, Path(root, path))
-        image, conversion = to_model_input(dataset, rows, columns, spacing_mm)
-        np.load(store, mmap_mode="r+")[row] = image
-    except Rejected as rejection:
-        return _skipped(str(rejection))
-    except OSError as error:
-        return _skipped(f"cannot be read: {error.strerror}")
-    # As in the index: decoders raise RecursionError, MemoryError and panics of their own.
-    except BaseException as error:  # noqa: BLE001
-        return _skipped(f"conversion: {type(error).__name__}")
-    return {"status": "ok", "reason": ""} | asdict(conversion)
-
-
-def _skipped(reason: str) -> dict:
-    return {
-        "status": "skipped",
-        "reason": reason,
-        "window": None,
-        "inverted": False,
-        "flipped": False,
-        "spacing_mm": np.nan,
-        "crop": None,
-    }
-
-
-def _dead_record(item: tuple) -> dict:
-    return _skipped("decoding: killed its reader")
-
-
-def _keep_rows(path: Path, kept: np.ndarray) -> None:
-    """Rewrite an array with the kept rows alone, a few at a time."""
-    every = np.load(path, mmap_mode="r")
-    shorter = path.with_name(f"{path.name}.kept")
-    try:
-        shape = (len(kept), *every.shape[1:])
-        result = np.lib.format.open_memmap(shorter, mode="w+", dtype=np.uint8, shape=shape)
-        for at in range(0, len(kept), IMAGES_AT_A_TIME):
-            result[at : at + IMAGES_AT_A_TIME] = every[kept[at : at + IMAGES_AT_A_TIME]]
-        result.flush()
-        os.replace(shorter, path)
-    finally:
-        shorter.unlink(missing_ok=True)
-
-
 def check_images_of_weighted_exams(cohort: pd.DataFrame, index: pd.DataFrame) -> None:
     """Stop where many exams carry a sampling weight and have no image.
 
@@ -193,9 +56,24 @@ def check_images_of_weighted_exams(cohort: pd.DataFrame, index: pd.DataFrame) ->
     if len(without) > MOST_LOST * len(weighted):
         raise InputError(
             f"ehr/exams.csv: column sampling_weight is given for {len(weighted)} exams of the cohort, "
-            f"but {len(without)} of them have no usable image in dicom/, among them "
-            f"{', '.join(without[:IDS_SHOWN])}; leave it blank where no pixels were pulled."
+            f"but {len(without)} of them have no usable image, among them "
+            f"{', '.join(without[:IDS_SHOWN])}{why_none(index)}; leave it blank where no pixels "
+            "were pulled."
         )
+
+
+def why_none(index: pd.DataFrame) -> str:
+    """What an index says of why exams have no image, as the end of a sentence.
+
+    The most frequent reason, where more files were rejected than not; else an exam that files
+    name, since ids are then likely of another kind.
+    """
+    rejected = index.loc[index["status"] == "rejected", "reason"]
+    if 2 * len(rejected) > len(index):
+        often = rejected.value_counts()
+        return f"; {often.iloc[0]} of {len(index)} files are left out as {often.index[0]!r}"
+    named = index.loc[index["status"] == "ok", "exam_id"]
+    return f"; files name exams such as {named.iloc[0]}" if len(named) else ""
 
 
 def views_per_exam(images: pd.DataFrame) -> pd.DataFrame:

@@ -4,27 +4,25 @@ import multiprocessing
 import resource
 import signal
 import sys
-import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 MEMORY_BYTES = 4 * 2**30  # more than any 2-D mammogram needs, less than a decompression bomb asks
 SECONDS_PER_ITEM = 60  # of processor time; a 3328 x 2560 JPEG 2000 image needs about one
-PROGRESS_SECONDS = 2.0
+CHUNKS_AHEAD = 4  # that a worker may be before the answer that is waited for
 
 
-def contained_map(
+def contained_stream(
     function: Callable[[Any], Any],
     items: Sequence[Any],
     workers: int,
     on_death: Callable[[Any], Any],
-    what: str,
     chunk_size: int = 64,
-) -> list:
+) -> Iterator[Any]:
     """Apply a function to every item in worker processes, whatever the items do to them.
 
     The function itself should catch what it can. A worker that dies all the same (killed for
@@ -38,21 +36,27 @@ def contained_map(
     items : length n.
     workers : number of processes, at least 1.
     on_death : the answer for an item whose worker died.
-    what : what is counted in the progress lines, e.g. "images"; empty for no lines.
     chunk_size : items a worker takes at a time.
 
     Returns
     -------
-    n answers in the order of the items; the same for any number of workers.
+    n answers, one by one in the order of the items; the same for any number of workers. Workers go
+    on while an answer is used, and no further than `CHUNKS_AHEAD` chunks each, so that memory
+    stays flat. Close the iterator where it is left early, and they end with it.
     """
     starts = range(0, len(items), chunk_size)
     waiting = deque(range(at, min(at + chunk_size, len(items))) for at in starts)
     answers: dict[int, Any] = {}
     crew: dict[Connection, tuple[multiprocessing.Process, range]] = {}
-    shown = time.monotonic()
+    ahead = CHUNKS_AHEAD * max(1, workers) * chunk_size
+    told = 0
+
+    def is_ready() -> bool:
+        return bool(waiting) and waiting[0].start < told + ahead
+
     try:
         while waiting or crew:
-            while waiting and len(crew) < max(1, workers):
+            while is_ready() and len(crew) < max(1, workers):
                 connection, process = _hire(function)
                 crew[connection] = process, _hand_over(connection, items, waiting)
             for connection in wait(list(crew)):
@@ -66,22 +70,19 @@ def contained_map(
                     else:
                         waiting.extendleft(range(at, at + 1) for at in reversed(chunk))
                     continue
-                if waiting:
+                if is_ready():
                     crew[connection] = process, _hand_over(connection, items, waiting)
                 else:
                     # Not by closing the pipe: workers hired later hold a copy of our end.
                     connection.send(None)
                     process.join()
                     connection.close()
-            if what and time.monotonic() - shown > PROGRESS_SECONDS:
-                shown = time.monotonic()
-                print(f"[progress] {len(answers)}/{len(items)} {what}", flush=True)
+            while told in answers:
+                yield answers.pop(told)
+                told += 1
     finally:
         for process, _ in crew.values():
             process.kill()
-    if what:
-        print(f"[progress] {len(answers)}/{len(items)} {what}", flush=True)
-    return [answers[at] for at in range(len(items))]
 
 
 def _hire(function: Callable) -> tuple[Connection, multiprocessing.Process]:

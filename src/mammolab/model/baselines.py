@@ -112,7 +112,9 @@ class LogisticBaseline:
         return standard @ self.weights + self.intercept
 
 
-def baseline_designs(exams: pd.DataFrame, texture: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def baseline_designs(
+    exams: pd.DataFrame, texture: pd.DataFrame, mean_age_years: float | None = None
+) -> dict[str, pd.DataFrame]:
     """Return the columns of each of `BASELINES`, one row an exam.
 
     Parameters
@@ -121,6 +123,8 @@ def baseline_designs(exams: pd.DataFrame, texture: pd.DataFrame) -> dict[str, pd
         With exam_id, age_years and density ("a" to "d", missing where unknown).
     texture : DataFrame
         As `texture.exam_texture` returns it, of these exams at least.
+    mean_age_years : float, optional
+        Stands in for an unknown age, beside a column that says so; None where all are known.
 
     Raises
     ------
@@ -141,13 +145,21 @@ def baseline_designs(exams: pd.DataFrame, texture: pd.DataFrame) -> dict[str, pd
             f"{', '.join(without.head())}."
         )
     return {
-        "age": exams[["age_years"]].astype(float),
+        "age": _age_design(exams["age_years"].astype(float), mean_age_years),
         # a level each, unknown too: neither an order nor a stand-in is assumed
         "density": pd.DataFrame(
             {level: exams["density"] == level for level in DENSITIES} | {"unknown": ~known}
         ).astype(float),
         "texture": texture.loc[exams["exam_id"]],
     }
+
+
+def _age_design(age_years: pd.Series, stand_in: float | None) -> pd.DataFrame:
+    """Age, and where some are unknown a column that says so."""
+    if stand_in is None:
+        return age_years.to_frame()
+    unknown = age_years.isna()
+    return pd.DataFrame({"age_years": age_years.fillna(stand_in), "unknown": unknown.astype(float)})
 
 
 def training_exams(
@@ -197,17 +209,20 @@ def baseline_scores(
     Returns
     -------
     dict of str to array of float, shape (len(test),)
-        Logits, by the names of `BASELINES`; higher is worse.
+        Logits, by the names of `BASELINES`; higher is worse. One whose column is told of no
+        training exam is left out; of an exam of unknown age that is said, beside the mean.
     """
     _require(train, ("patient_id", "cancer_within_1y", "sampling_weight"), "the training exams")
     wanted = pd.concat([train["exam_id"], test["exam_id"]])
     texture = exam_texture(store, images[images["exam_id"].isin(wanted)])
-    designs = (baseline_designs(exams, texture) for exams in (train, test))
-    of_train, of_test = designs
+    gaps = pd.concat([train["age_years"], test["age_years"]]).isna().any()
+    stand_in = float(train["age_years"].mean()) if gaps else None
+    of_train, of_test = (baseline_designs(exams, texture, stand_in) for exams in (train, test))
+    column = {"age": "age_years", "density": "density"}
+    told = [name for name in BASELINES if name not in column or train[column[name]].notna().any()]
     answer = (train["cancer_within_1y"], train["patient_id"], train["sampling_weight"])
     return {
-        name: LogisticBaseline.fit(of_train[name], *answer).score(of_test[name])
-        for name in BASELINES
+        name: LogisticBaseline.fit(of_train[name], *answer).score(of_test[name]) for name in told
     }
 
 

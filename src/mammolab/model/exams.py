@@ -37,13 +37,15 @@ def image_labels(images: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row an image: image_id, exam_id, patient_id, laterality, view, row, split,
         sampling_weight, label (bool: cancer in this breast within a year). Images of an exam whose
-        cancer has no recorded side are left out: either label might be wrong.
+        cancer has no recorded side are left out: either label might be wrong. So are those of a
+        breast that a public data set has not labelled.
     """
     exams = cohort.loc[
         cohort["has_pixels"],
         ["exam_id", "split", "sampling_weight", "cancer_within_1y", "cancer_laterality"],
     ]
-    frame = images.loc[images["status"] == "ok", IMAGE_COLUMNS].merge(exams, on="exam_id")
+    frame = _labelled(images[images["status"] == "ok"], cohort)[IMAGE_COLUMNS]
+    frame = frame.merge(exams, on="exam_id")
     side = frame["cancer_laterality"]
     cancer = frame["cancer_within_1y"].astype(bool)
     frame["label"] = cancer & ((side == frame["laterality"]) | (side == "B"))
@@ -54,6 +56,14 @@ def image_labels(images: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
         .drop(columns=["cancer_within_1y", "cancer_laterality"])
         .reset_index(drop=True)
     )
+
+
+def _labelled(images: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
+    """The images of breasts with a label: all, but where a public data set gives it by breast."""
+    if "labelled_laterality" not in cohort:
+        return images
+    told = images["exam_id"].map(cohort.set_index("exam_id")["labelled_laterality"])
+    return images[(told == "B") | (told == images["laterality"])]
 
 
 def exam_labels(images: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
@@ -76,6 +86,7 @@ def exam_labels(images: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
         recorded side are kept: the label is the exam's.
     """
     usable = images[(images["status"] == "ok") & images["view"].isin(["CC", "MLO"])]
+    usable = _labelled(usable, cohort)
     usable = usable.sort_values("image_id").drop_duplicates(["exam_id", "laterality", "view"])
     name = "row_" + usable["laterality"].str.lower() + "_" + usable["view"].str.lower()
     taken = usable.assign(name=name).pivot(index="exam_id", columns="name", values="row")
@@ -127,7 +138,8 @@ def selection_exams(
     Parameters
     ----------
     cohort : DataFrame
-        Table `cohort`; recall says which cancers readers caught.
+        Table `cohort`; recall says which cancers readers caught. Where no reader's decision is
+        told every cancer counts as caught.
     scorable : set of str
         exam_id of the exams that have images to score.
     n_negatives : int
@@ -148,7 +160,8 @@ def selection_exams(
     """
     dev = cohort[(cohort["split"] == "dev") & cohort["exam_id"].isin(scorable)]
     cancer = dev["cancer_within_1y"].to_numpy(bool)
-    if not (cancer & dev["recall"].to_numpy(bool)).any() or cancer.all():
+    recall = dev["recall"].fillna(True).to_numpy(bool)
+    if not (cancer & recall).any() or cancer.all():
         raise InputError(
             f"The development set holds {cancer.sum()} cancers and {(~cancer).sum()} other exams "
             "with pixels; selection needs both, and a cancer that a reader recalled."
@@ -164,7 +177,7 @@ def selection_exams(
             "exam_id": exams["exam_id"].to_numpy(),
             "patient_id": exams["patient_id"].to_numpy(),
             "label": label,
-            "caught": label & exams["recall"].to_numpy(bool),
+            "caught": label & exams["recall"].fillna(True).to_numpy(bool),
             "weight": np.where(label, weight, weight * len(negatives) / n_drawn),
         }
     )

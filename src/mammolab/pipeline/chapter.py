@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mammolab.data.lacks import lacks_of
 from mammolab.errors import MissingInput
 from mammolab.files import write_json
 from mammolab.paths import RunPaths, notebook_path, repository_root, run_root
@@ -273,7 +274,7 @@ def open_chapter(name: str, namespace: dict) -> Chapter:
     paths = RunPaths(run_root(parameters["run_dir"]))
     raw_dir = parameters.get("raw_dir", "")
     raw = run_root(raw_dir) if raw_dir else paths.raw
-    chapters = graph.chapters_of_run(own_raw=bool(raw_dir))
+    chapters = graph.chapters_of_run(bool(raw_dir), lacks_of(raw) if raw_dir else ())
     inputs = {
         artefact: graph.artefact_path(artefact, paths.root, raw)
         for artefact in graph.inputs_of(name, chapters)

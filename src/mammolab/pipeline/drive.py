@@ -122,7 +122,7 @@ def _lacking_outputs(request: Request) -> list[str]:
     """
     root = request.paths.root
     raw = request.profile.raw or root / "raw"
-    chapters = graph.chapters_of_run(request.profile.raw is not None)
+    chapters = request.profile.chapters_of_run
     markers = []
     for chapter in sorted(graph.with_ancestors(request.chapters, chapters)):
         files = [graph.artefact_path(name, root, raw) for name in graph.outputs_of(chapter)]

@@ -3,11 +3,13 @@
 workflow/Snakefile and `open_chapter` both read `STAGES`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from mammolab.data.lacks import GROUPS, PREVALENCE, SENTENCES
 from mammolab.paths import repository_root, run_root
 
 
@@ -32,6 +34,14 @@ class Stage:
     file_parameters : tuple of str
         Parameters that name a file of the user's, an input where it is given. What the chapter
         draws from it is no figure in `figures`: those are always drawn.
+    needs : tuple of str
+        What the source of the exports must not lack, keys of `data.lacks.SENTENCES`; the chapter
+        is left out where it does.
+    spares : tuple of str
+        Inputs, beside numbers and the truth, that the chapter does without where the chapter that
+        makes them is left out. Without any other it is left out too.
+    raw_extras : tuple of str
+        Files of the raw exports that are inputs where they are there: a public data set's.
     """
 
     question: str
@@ -41,6 +51,9 @@ class Stage:
     figures: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     file_parameters: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    spares: tuple[str, ...] = ()
+    raw_extras: tuple[str, ...] = ()
 
 
 MANUSCRIPT = "20_manuscript"
@@ -80,6 +93,7 @@ STAGES: dict[str, Stage] = {
         inputs=RAW_TABLES,
         outputs=("patients", "exams", "diagnoses", "cohort", "cohort_flow", "outcomes"),
         figures=("flow", "composition"),
+        raw_extras=("labels.csv", "images.csv"),
     ),
     "03_images": Stage(
         "How does a DICOM file become a model's input?",
@@ -109,6 +123,7 @@ STAGES: dict[str, Stage] = {
         threads=MANY,
         figures=("training", "roc", "ladder"),
         sources=FORMULA_WEIGHTS,
+        needs=("breasts",),
     ),
     "05_training_choices": Stage(
         "Which choices in training matter?",
@@ -117,6 +132,7 @@ STAGES: dict[str, Stage] = {
         outputs=("results_05_training_choices",),
         figures=("first_weights", "choices", "learning"),
         sources=FORMULA_WEIGHTS,
+        needs=("breasts",),
     ),
     "06_calibration": Stage(
         "How does one get from balanced batches back to real incidence?",
@@ -128,6 +144,7 @@ STAGES: dict[str, Stage] = {
             "results_06_calibration",
         ),
         figures=("overconfidence", "reliability", "groups"),
+        needs=(PREVALENCE,),
     ),
     "07_triage": Stage(
         "How many mammograms may go unread, and at what cost?",
@@ -150,12 +167,14 @@ STAGES: dict[str, Stage] = {
             "consequences",
         ),
         file_parameters=("reader_study",),
+        needs=("reading", PREVALENCE),
     ),
     "08_subgroups": Stage(
         "For whom does it work less well?",
         inputs=("cohort", "predictions_calibrated", "triage"),
         outputs=("results_08_subgroups",),
         figures=("forest", "gaps", "triage_by_group", "calibration"),
+        needs=("reading", PREVALENCE, GROUPS),
     ),
     "09_risk": Stage(
         "Who gets cancer within five years?",
@@ -199,6 +218,7 @@ STAGES: dict[str, Stage] = {
         ),
         file_parameters=("tyrer_cuzick_scores",),
         sources=("paper/published.csv", *RISK_CONSTANTS),
+        needs=("dates", "follow_up", PREVALENCE),
     ),
     "10_explanations": Stage(
         "Where does the network look, and is the lesion there?",
@@ -216,6 +236,7 @@ STAGES: dict[str, Stage] = {
         ),
         outputs=("explanation_tiles.npy", "results_10_explanations"),
         figures=("maps", "localisation", "marker"),
+        needs=("breasts", "spacing"),
     ),
     "11_pitfalls_data": Stage(
         "How does one fool oneself with data?",
@@ -223,6 +244,7 @@ STAGES: dict[str, Stage] = {
         outputs=("pitfalls_data", "results_11_pitfalls_data"),
         figures=("composition", "sources", "who_pays", "doses"),
         sources=FORMULA_WEIGHTS,
+        needs=("dates", "follow_up", "reading", "device", PREVALENCE),
     ),
     "12_pitfalls_models": Stage(
         "How does one fool oneself with models?",
@@ -238,6 +260,7 @@ STAGES: dict[str, Stage] = {
         outputs=("pitfalls_models", "results_12_pitfalls_models"),
         # and devices and repairs, where there are two devices
         figures=("doses",),
+        needs=(PREVALENCE, "device"),
     ),
     "13_pitfalls_analysis": Stage(
         "How does one fool oneself when all that is left is to analyse?",
@@ -254,6 +277,7 @@ STAGES: dict[str, Stage] = {
         outputs=("pitfalls_analysis", "failures", "results_13_pitfalls_analysis"),
         figures=("cancers_to_know", "replicates", "doses", "guards", "scoreboard"),
         sources=("benchmarks/guards.csv",),
+        needs=("dates", "follow_up", "reading", "device", PREVALENCE),
     ),
     MANUSCRIPT: Stage(
         "Is anything missing, and what does the paper look like?",
@@ -287,7 +311,9 @@ STAGES: dict[str, Stage] = {
             "paper/references.bib",
             "paper/published.csv",
             "benchmarks/guards.csv",
+            "src/mammolab/data/lacks.py",
         ),
+        spares=("failures",),
     ),
 }
 
@@ -313,12 +339,19 @@ if _OTHER_STAGES.exists():
 
 
 def given_files(chapter: str, parameters: dict) -> dict[str, Path]:
-    """Return the user's files that a chapter's parameters name, by parameter; empty ones are out.
+    """Return the files that a chapter is given beside its inputs, by the name to give them.
 
-    A relative path is taken from the repository's root, as a run's folder is.
+    Those that its parameters name (empty ones are out), and of its `raw_extras` those that a
+    user's raw exports hold. A relative path is taken from the repository's root, as a run's folder
+    is.
     """
-    named = {name: parameters.get(name) for name in STAGES[chapter].file_parameters}
-    return {name: run_root(path) for name, path in named.items() if path}
+    stage = STAGES[chapter]
+    named = {name: parameters.get(name) for name in stage.file_parameters}
+    files = {name: run_root(path) for name, path in named.items() if path}
+    if raw := parameters.get("raw_dir"):
+        extras = {f"raw/{name}": run_root(raw) / name for name in stage.raw_extras}
+        files |= {name: path for name, path in extras.items() if path.is_file()}
+    return files
 
 
 def threads_of(chapter: str, parameters: dict) -> int:
@@ -369,20 +402,51 @@ def producer_of(artefact: str) -> str | None:
     return next((chapter for chapter in STAGES if artefact in outputs_of(chapter)), None)
 
 
-def chapters_of_run(own_raw: bool) -> list[str]:
-    """Return the chapters of a run; those that make the raw exports go when the user brings them.
+def chapters_of_run(own_raw: bool, lacks: Collection[str] = ()) -> list[str]:
+    """Return the chapters of a run.
+
+    Those that make the raw exports go when the user brings them, and of the others those that
+    cannot do without what the exports lack.
 
     Parameters
     ----------
     own_raw : bool
         Whether the profile names a folder of raw exports.
+    lacks : collection of str
+        What these lack, as `data.lacks.lacks_of` returns it.
     """
     makes_raw = {
         chapter
         for chapter, stage in STAGES.items()
         if any(artefact.startswith("raw/") for artefact in stage.outputs)
     }
-    return [chapter for chapter in STAGES if not (own_raw and chapter in makes_raw)]
+    out = {*left_out(lacks), *(makes_raw if own_raw else ())}
+    return [chapter for chapter in STAGES if chapter not in out]
+
+
+def left_out(lacks: Collection[str]) -> dict[str, str]:
+    """Return the chapters that cannot run on a source, each with the sentence that says why.
+
+    Parameters
+    ----------
+    lacks : collection of str
+        As for `chapters_of_run`.
+    """
+    reasons: dict[str, str] = {}
+    for chapter, stage in STAGES.items():  # makers come before those that read them
+        missing = [need for need in stage.needs if need in lacks]
+        makers = {producer_of(name) for name in stage.inputs if not _is_spared(stage, name)}
+        gone = [maker for maker in reasons if maker in makers]
+        if missing:
+            reasons[chapter] = SENTENCES[missing[0]]
+        elif gone:
+            reasons[chapter] = f"It builds on {', '.join(gone)}, left out too."
+    return reasons
+
+
+def _is_spared(stage: Stage, artefact: str) -> bool:
+    """Say whether a chapter does without an input whose maker is left out."""
+    return artefact.startswith(("truth/", "numbers/")) or artefact in stage.spares
 
 
 def with_ancestors(wanted: tuple[str, ...], chapters: list[str]) -> set[str]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from mammolab import data
+from mammolab.data.lacks import lacks_of
 from mammolab.errors import InputError, closest_first, unknown_name
 from mammolab.paths import notebook_path, repository_root
 from mammolab.pipeline import graph
@@ -13,6 +15,7 @@ from mammolab.pipeline.notebook import Value, declared_parameters
 
 # What the runner fills in by itself.
 RESERVED = ("run_dir", "raw_dir", "seed")
+DATASETS = sorted(card.stem for card in (Path(data.__file__).parent / "adapters").glob("cards/*"))
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -30,12 +33,25 @@ class Profile:
         Folder of raw exports; None makes a synthetic programme.
     chapters : dict of str to dict
         Parameters that differ from the notebooks' defaults, by chapter.
+    dataset : str or None
+        The public data set, by `mammolab adapt`'s name, that `raw` is made from.
     """
 
     name: str
     seed: int
     raw: Path | None
     chapters: dict[str, dict[str, Value]]
+    dataset: str | None = None
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Chapters that cannot run on these exports, each with the sentence that says why."""
+        return graph.left_out(lacks_of(self.raw))
+
+    @property
+    def chapters_of_run(self) -> list[str]:
+        """Chapters that run."""
+        return graph.chapters_of_run(self.raw is not None, lacks_of(self.raw))
 
 
 def resolve_chapter(text: str) -> str:
@@ -169,7 +185,7 @@ def load_profile(text: str) -> Profile:
         given = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise InputError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
-    keys = ("name", "seed", "raw", "chapters")
+    keys = ("name", "seed", "raw", "dataset", "chapters")
     if not isinstance(given, dict) or "name" not in given:
         raise InputError(f"{path} must be a mapping with {', '.join(keys)}; at least a name")
     for key in given:
@@ -179,6 +195,9 @@ def load_profile(text: str) -> Profile:
     raw = given.get("raw")
     if raw is not None:
         raw = (path.resolve().parent / Path(check_value(raw, "folder", f"raw in {path}"))).resolve()
+    dataset = given.get("dataset")
+    if dataset is not None and dataset not in DATASETS:
+        raise unknown_name(f"data set in {path}", str(dataset), DATASETS)
     chapters = {}
     for chapter, parameters in (given.get("chapters") or {}).items():
         chapter = resolve_chapter(str(chapter))
@@ -188,7 +207,7 @@ def load_profile(text: str) -> Profile:
         }
         chapters[chapter] = _with_whole_paths(chapter, checked, path.resolve().parent)
     return Profile(
-        name, check_value(given.get("seed", 2019), 2019, f"seed in {path}"), raw, chapters
+        name, check_value(given.get("seed", 2019), 2019, f"seed in {path}"), raw, chapters, dataset
     )
 
 
@@ -229,16 +248,23 @@ def _with_whole_paths(chapter: str, parameters: dict[str, Value], folder: Path) 
     return parameters | whole
 
 
-def check_raw(raw: Path) -> None:
-    """Check that a folder of raw exports has what the first chapters read.
+def check_raw(profile: Profile) -> None:
+    """Check that a profile's folder of raw exports, if it has one, has what the chapters read.
 
     Raises
     ------
     InputError
-        Lists what is missing.
+        Says what makes the folder, or lists what it lacks.
     """
-    chapters = graph.chapters_of_run(own_raw=True)
-    needed = {name for chapter in chapters for name in graph.STAGES[chapter].inputs}
+    raw = profile.raw
+    if raw is None:
+        return
+    if profile.dataset is not None and not raw.exists():
+        raise InputError(
+            f"the folder of raw exports {raw} is not there; `mammolab adapt {profile.dataset} "
+            f"FOLDER --out {raw}` makes it from the folder that the data set was unpacked to"
+        )
+    needed = {name for one in profile.chapters_of_run for name in graph.STAGES[one].inputs}
     needed = sorted(name for name in needed if name.startswith("raw/"))
     missing = [name for name in needed if not graph.artefact_path(name, raw, raw).exists()]
     if missing:
@@ -257,7 +283,7 @@ def parameters_of_run(profile: Profile, run_dir: str) -> dict[str, dict[str, Val
         The run's folder, as the chapters are to see it.
     """
     injected = {}
-    for chapter in graph.chapters_of_run(own_raw=profile.raw is not None):
+    for chapter in profile.chapters_of_run:
         _parameters_of(chapter)  # the notebook must exist
         declared = declared_parameters(notebook_path(chapter))
         filled = {

@@ -11,13 +11,17 @@ from importlib import metadata
 from pathlib import Path
 
 from mammolab.files import write_json
-from mammolab.paths import RunPaths, notebook_path, repository_root
+from mammolab.paths import RunPaths, image_folder, image_list, notebook_path, repository_root
 from mammolab.pipeline import graph
 from mammolab.pipeline.notebook import code_cells
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # What decides which chapter runs, and when, changes no chapter's result.
-NOT_PART_OF_A_RESULT = {"mammolab.pipeline.graph", "mammolab.pipeline.provenance"}
+NOT_PART_OF_A_RESULT = {
+    "mammolab.data.lacks",
+    "mammolab.pipeline.graph",
+    "mammolab.pipeline.provenance",
+}
 LARGE_FILE_BYTES = 64 * 1024**2
 
 
@@ -112,6 +116,19 @@ def code_digest(chapter: str) -> str:
     files = [_module_file(module) for module in modules_of(cells)]
     files += [repository_root() / name for name in graph.STAGES[chapter].sources]
     return digest_text("\0".join([*cells, *(path.read_text(encoding="utf-8") for path in files)]))
+
+
+def modules_digest(*names: str) -> str:
+    """Digest modules of this package and all they import from it."""
+    modules = modules_of([f"import {name}" for name in names])
+    return digest_text("\0".join(_module_file(name).read_text("utf-8") for name in modules))
+
+
+def images_digest(raw: Path) -> str:
+    """Digest an export's images, as `folder_digest` does, and the table of them."""
+    table = image_list(raw)
+    listed = digest_file(table) if table.is_file() else ""
+    return digest_text(folder_digest(image_folder(raw)) + listed)
 
 
 def folder_digest(folder: Path) -> str:
@@ -216,6 +233,9 @@ def write_provenance(paths: RunPaths, run: dict, raw: Path) -> None:
         for name in graph.STAGES[chapter].inputs
         if name.startswith("raw/")
     }
+    for chapter in chapters:
+        given = graph.given_files(chapter, run["parameters"][chapter])
+        raw_files |= {name: path for name, path in given.items() if name.startswith("raw/")}
     # Each chapter left its own record when it ended: one that was not rebuilt keeps its old one.
     records = {
         path.stem: json.loads(path.read_text()) for path in sorted(paths.timing.glob("*.json"))

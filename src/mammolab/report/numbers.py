@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from mammolab.data.lacks import PREVALENCE
 from mammolab.errors import InputError, MissingInput
+from mammolab.report.exports import HOSPITAL, Exports
 
 # The chapter that makes the keys of each prefix, named when one is missing; the longest prefix that
 # fits a key counts.
@@ -75,19 +77,35 @@ TRUTH_FIGURES = ("09_risk_policy",)
 # Figures that need two devices; the paper asks whether they were drawn.
 FIGURES_OF_DEVICES = ("12_pitfalls_models_devices", "12_pitfalls_models_repairs")
 
+# Numbers of a chapter that it gives only where the exports tell what they need.
+NEEDED_BY = {
+    f"cohort.{name}": ("reading", PREVALENCE)
+    for name in (
+        "recall_rate",
+        "cdr_per_1000",
+        "missed_per_1000",
+        "sensitivity",
+        "specificity",
+        "ppv1",
+        "minimal_share",
+    )
+}
+
 # Helpers of paper/template.typ whose first argument is a key of numbers.json.
 NUMBER_HELPERS = ("num", "ci", "pvalue", "value", "either")
 FIGURE_HELPER = "fig"
 PUBLISHED_HELPER = "pub"
 
 
-def merge_numbers(folder: Path) -> dict[str, dict]:
+def merge_numbers(folder: Path, left_out: Collection[str] = ()) -> dict[str, dict]:
     """Gather numbers/<chapter>.json of every chapter but the manuscript itself.
 
     Parameters
     ----------
     folder : Path
         The run's `numbers` folder.
+    left_out : collection of str
+        Chapters that the exports cannot feed; what an earlier run left of them is passed over.
 
     Returns
     -------
@@ -101,7 +119,8 @@ def merge_numbers(folder: Path) -> dict[str, dict]:
     InputError
         If two chapters give the same key (both are named), or an entry has no value.
     """
-    paths = [path for path in sorted(folder.glob("*.json")) if path.stem != MANUSCRIPT]
+    passed_over = {MANUSCRIPT, *left_out}
+    paths = [path for path in sorted(folder.glob("*.json")) if path.stem not in passed_over]
     if not paths:
         raise MissingInput(f"no chapter has left numbers in {folder}: run ./run_all.sh first")
     merged: dict[str, dict] = {}
@@ -187,7 +206,20 @@ def chapter_of(key: str) -> str:
     return next(known, "no known chapter")
 
 
-def check_complete(numbers: dict[str, dict], required: Iterable[str], truth_known: bool) -> None:
+def can_be_made(key: str, truth_known: bool, exports: Exports) -> bool:
+    """Whether a run on such exports makes a number: they tell what it needs, its chapter runs."""
+    if needs_truth(key) and not truth_known:
+        return False
+    needed = NEEDED_BY.get(key, ())
+    return chapter_of(key) not in exports.left_out and not exports.lacks.intersection(needed)
+
+
+def check_complete(
+    numbers: dict[str, dict],
+    required: Iterable[str],
+    truth_known: bool,
+    exports: Exports = HOSPITAL,
+) -> None:
     """Stop when the paper asks for a number that the run does not have.
 
     Parameters
@@ -198,13 +230,15 @@ def check_complete(numbers: dict[str, dict], required: Iterable[str], truth_know
         Keys the paper reads.
     truth_known : bool
         In a run on exports of one's own the keys for which `needs_truth` holds are not asked for.
+    exports : Exports
+        What they lack excuses numbers (`can_be_made`).
 
     Raises
     ------
     MissingInput
         One sentence with every missing key under the chapter that makes it, and the command.
     """
-    wanted = {key for key in required if truth_known or not needs_truth(key)}
+    wanted = {key for key in required if can_be_made(key, truth_known, exports)}
     missing = sorted(wanted - numbers.keys(), key=lambda key: (chapter_of(key), key))
     if not missing:
         return

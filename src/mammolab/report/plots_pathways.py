@@ -275,7 +275,7 @@ def net_benefit_curves(ax: Axes, data: pd.DataFrame, per: int = 1000, note: str 
     return ax
 
 
-def criterion_change(ax: Axes, data: pd.DataFrame, rational_shift: float) -> Axes:
+def criterion_change(ax: Axes, data: pd.DataFrame, rational_shift: float | None) -> Axes:
     """What triage gives and takes as its readers move their criterion.
 
     Parameters
@@ -284,8 +284,8 @@ def criterion_change(ax: Axes, data: pd.DataFrame, rational_shift: float) -> Axe
     data : DataFrame, one row a (measure, shift)
         measure (sensitivity, specificity), shift (SD, above 0 recalls more), value, low, high
         (difference against the readers without triage, 0 to 1 scale).
-    rational_shift : float
-        Marked; NaN where it could not be computed.
+    rational_shift : float, or None
+        Marked; None where it could not be computed.
 
     Returns
     -------
@@ -303,7 +303,7 @@ def criterion_change(ax: Axes, data: pd.DataFrame, rational_shift: float) -> Axe
         ends.append((x[-1], value[-1]))
     ax.axhline(0, color=COLOURS["ink"], lw=0.5)
     for at, name in ((0.0, "as before"), (rational_shift, "as the odds\nsuggest")):
-        if np.isfinite(at):
+        if at is not None:
             ax.axvline(at, color=COLOURS["published"], lw=0.7, ls=(0, (3, 2)), zorder=0)
             ax.text(
                 at, 1.01, name, transform=ax.get_xaxis_transform(), va="bottom", fontsize=6,

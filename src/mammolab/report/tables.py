@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,12 @@ def _estimate(value: float | None, low: float | None, high: float | None) -> dic
     return dict(zip(("value", "ci_low", "ci_high"), cells, strict=True))
 
 
-def comparison(published: pd.DataFrame, numbers: dict[str, dict], truth_known: bool) -> list[dict]:
+def comparison(
+    published: pd.DataFrame,
+    numbers: dict[str, dict],
+    truth_known: bool,
+    absent: Collection[str] = (),
+) -> list[dict]:
     """Published / this run / truth, a row each item that carries a section.
 
     Parameters
@@ -89,6 +95,9 @@ def comparison(published: pd.DataFrame, numbers: dict[str, dict], truth_known: b
         numbers.json; a row's run_key and truth_key are looked up in it.
     truth_known : bool
         Without it there is no truth column to fill.
+    absent : collection of str
+        Keys that the run cannot make: their rows are left out, and with the last of a section the
+        section.
 
     Returns
     -------
@@ -111,6 +120,9 @@ def comparison(published: pd.DataFrame, numbers: dict[str, dict], truth_known: b
         return _estimate(entry["value"], entry.get("ci_low"), entry.get("ci_high"))
 
     shown = published[published["section"] != ""]
+    made = ~shown["run_key"].isin(absent)
+    sections = shown.loc[made & (shown["run_key"] != ""), "section"]
+    shown = shown[made & shown["section"].isin(sections)]
     rows = [
         {
             **{name: row[name] for name in ("section", "item", "format", "mark", "source", "note")},
@@ -145,6 +157,7 @@ def table_one(cohort: pd.DataFrame, sample_weight: ArrayLike | None = None) -> p
     DataFrame
         characteristic, level, and for each of cancer, no_cancer, all: n_<group> and
         share_<group> (of that group's exams, 0 to 1). The first row, level "exams", is the total.
+        Characteristics that are known of no exam are left out.
     """
     weight = np.ones(len(cohort)) if sample_weight is None else np.asarray(sample_weight, float)
     groups = {
@@ -163,11 +176,13 @@ def table_one(cohort: pd.DataFrame, sample_weight: ArrayLike | None = None) -> p
         return cells
 
     rows = [row("", "exams", np.ones(len(cohort), dtype=bool))]
-    for column, characteristic in TABLE_ONE.items():
+    known = [column for column in TABLE_ONE if cohort[column].notna().any()]
+    for column in known:
         values = cohort[column].astype(object).where(cohort[column].notna(), "unknown")
         for level in ordered_levels(values):
-            rows.append(row(characteristic, str(level), (values == level).to_numpy()))
-    rows.append(row("Reading", "recalled", cohort["recall"].to_numpy(dtype=bool)))
+            rows.append(row(TABLE_ONE[column], str(level), (values == level).to_numpy()))
+    if cohort["recall"].notna().all():
+        rows.append(row("Reading", "recalled", cohort["recall"].to_numpy(dtype=bool)))
     rows.append(row("Images", "with pixels", cohort["has_pixels"].to_numpy(dtype=bool)))
     return pd.DataFrame(rows)
 

@@ -12,9 +12,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from mammolab.data.dicom import index_files
+from mammolab.data.conversion import convert, image_table, in_order
+from mammolab.data.growing_store import GrowingStore
+from mammolab.data.index_cache import Journal
+from mammolab.data.ingest import Archive, index_folder
 from mammolab.data.pixels import preprocessing_hash
-from mammolab.data.store import build_store, open_store
+from mammolab.data.store import open_store
 from mammolab.errors import InputError, MissingInput
 from mammolab.files import write_json
 from mammolab.model.checkpoint import load_network
@@ -159,34 +162,35 @@ def score_image_files(
     absent = files[~there].assign(reason="absent: there is no such file")
     if not there.any():
         return pd.DataFrame(columns=["image_risk"], dtype=float), absent.reset_index(drop=True)
-    index = _reject_mixed(files, index_files(root, sorted(set(files.loc[there, "path"]))))
-    images = pd.DataFrame(columns=["image_id", "reason"])
+    archive, paths = Archive(root), sorted(set(files.loc[there, "path"]))
     risk = pd.DataFrame(columns=["image_risk"], dtype=float)
-    if (index["status"] == "ok").any():
+    with tempfile.TemporaryDirectory() as folder:
+        facts = index_folder(archive, Journal(Path(folder, "index.jsonl")), 1, _silent, paths)
         size = preparation.rows, preparation.columns, preparation.spacing_mm
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "images.npy")
-            images = build_store(index, root, path, *size)
-            stored = _exams_of(images, index, files)
-            by_exam = _features(network, open_store(path), stored)
-        risk = pd.DataFrame({"image_risk": expit(model.score(by_exam))}, index=by_exam.index)
-        for name in HEADS:
-            if (models / f"hazard_{name}").is_dir():
-                head = HazardRiskModel.load(models / f"hazard_{name}")
-                risk[f"{name}_raw"] = head.predict(by_exam, exams.loc[by_exam.index])[:, -1]
-    unused = pd.concat([absent, _not_used(files, index, images)])
+        store = GrowingStore(Path(folder), *size)
+        index = convert(_reject_mixed(files, facts), archive, store, 1, 1, _silent)
+        images = image_table(in_order(index), store)
+        if len(images):
+            by_exam = _features(network, open_store(store.path), images.merge(files, on="path"))
+            risk = pd.DataFrame({"image_risk": expit(model.score(by_exam))}, index=by_exam.index)
+            for name in HEADS:
+                if (models / f"hazard_{name}").is_dir():
+                    head = HazardRiskModel.load(models / f"hazard_{name}")
+                    risk[f"{name}_raw"] = head.predict(by_exam, exams.loc[by_exam.index])[:, -1]
+    unused = pd.concat([absent, _not_used(files, index)])
     order = files.reset_index().merge(unused, on=["exam", "path"]).sort_values("index")
     return risk, order[["exam", "path", "reason"]].reset_index(drop=True)
 
 
-def _exams_of(images: pd.DataFrame, index: pd.DataFrame, files: pd.DataFrame) -> pd.DataFrame:
-    """The stored images: row in the store, and exam as the caller names it."""
-    stored = images[images["status"] == "ok"].merge(index[["image_id", "path"]], on="image_id")
-    return stored.merge(files, on="path")[["row", "exam"]]
+def _silent(line: str) -> None:
+    """Progress on a handful of files is not shown."""
 
 
 def _features(network: ResNet18, store: np.ndarray, stored: pd.DataFrame) -> pd.DataFrame:
-    """The features of each exam, averaged over its views as in chapter 09."""
+    """The features of each exam, averaged over its views as in chapter 09.
+
+    stored : row in the store, and exam as the caller names it.
+    """
     rows = stored["row"].to_numpy(np.int64)
     features = pd.DataFrame(texture_features(network, store, rows), columns=feature_names(network))
     return features.groupby(stored["exam"].to_numpy()).mean()
@@ -199,9 +203,12 @@ def _image_model(models: Path) -> ImageRiskModel:
     return ImageRiskModel.load(path)
 
 
-def _reject_mixed(files: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
-    """Reject the files of an exam that belong to several, and those that several exams name."""
-    usable = files.merge(index.loc[index["status"] == "ok", ["path", "patient_id", "exam_id"]])
+def _reject_mixed(files: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
+    """Reject the files of an exam that belong to several, and those that several exams name.
+
+    Before any choice is made, so that none of them takes another's place.
+    """
+    usable = files.merge(facts.loc[facts["status"] == "ok", ["path", "patient_id", "exam_id"]])
     owners = usable.groupby("path")["exam"].nunique()
     by_exam = usable.groupby("exam")
     reasons = {path: "several rows: another row names it too" for path in owners[owners > 1].index}
@@ -211,17 +218,13 @@ def _reject_mixed(files: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
             path: f"mixed up: the files of the row differ in {said}"
             for path in usable.loc[several, "path"]
         }
-    index = index.copy()
-    wrong = index["path"].isin(list(reasons))
-    index.loc[wrong, "status"] = "rejected"
-    index.loc[wrong, "reason"] = index.loc[wrong, "path"].map(reasons)
-    return index
+    facts = facts.copy()
+    wrong = facts["path"].isin(list(reasons))
+    facts.loc[wrong, "status"] = "rejected"
+    facts.loc[wrong, "reason"] = facts.loc[wrong, "path"].map(reasons)
+    return facts
 
 
-def _not_used(files: pd.DataFrame, index: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """The files that were rejected, or did not convert, each with the reason."""
-    converting = images.set_index("image_id")["reason"]
-    late = index["image_id"].map(converting[converting != ""])
-    reason = index["reason"].where(index["status"] != "ok", late)
-    told = index[["path"]].assign(reason=reason).dropna(subset="reason")
-    return files.merge(told, on="path")
+def _not_used(files: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
+    """The files that were rejected, each with the reason."""
+    return files.merge(index.loc[index["status"] != "ok", ["path", "reason"]], on="path")

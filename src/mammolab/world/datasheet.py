@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mammolab import __version__
+from mammolab.data.meanings import MEANINGS
 from mammolab.world import columns, targets
 from mammolab.world import parameters as p
 from mammolab.world.programme import Programme
@@ -238,7 +239,7 @@ def _gaps(programme: Programme) -> dict[str, str]:
 def _dictionary(programme: Programme) -> str:
     parts = ["## Columns", "Dates are YYYY-MM-DD, flags 0 or 1; blank means unknown."]
     for table, name in RAW_FRAMES.items():
-        parts.append(describe(f"raw/{table}", getattr(programme, name), columns.RAW[table]))
+        parts.append(describe(f"raw/{table}", getattr(programme, name), MEANINGS[table]))
     for table, meanings in columns.TRUTH.items():
         frame = getattr(programme, table.removesuffix(".parquet"))
         parts.append(describe(f"truth/{table}", frame, meanings))

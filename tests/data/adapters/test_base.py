@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from mammolab.data.adapters import folder
-from mammolab.data.adapters.base import ABSENT, NEED_PREVALENCE, TABLES, files_below, mark_absent
+from mammolab.data.adapters.base import ABSENT, TABLES, files_below, mark_absent
 from mammolab.data.adapters.folder import write_source
 from mammolab.data.adapters.rules import check_source
 from mammolab.data.ingest import read_given
+from mammolab.data.lacks import NEED_PREVALENCE
 from mammolab.data.source import GIVEN
 from mammolab.errors import InputError
 
@@ -49,7 +50,7 @@ def test_the_sheet_counts_and_refuses(source, tmp_path):
 
 def test_weights_or_a_natural_prevalence_lift_the_refusal(source, card):
     assert changed(source, "exams", sampling_weight=["1", "9"]).refused == ()
-    assert changed(source, "exams", sampling_weight=["1", ""]).refused == NEED_PREVALENCE
+    assert changed(source, "exams", sampling_weight=["1", ""]).refused == tuple(NEED_PREVALENCE)
     assert replace(source, card=replace(card, prevalence="natural")).refused == ()
 
 
@@ -132,6 +133,7 @@ class TestCheck:
             ("labels", {"invasive": ["", "1", ""]}, "invasive is 1 where cancer is not"),
             ("labels", {"split": ["train", "test", "train"]}, "split differs within patient_id"),
             ("images", {"image_id": ["I1", "I1", "I3"]}, "image_id repeats"),
+            ("images", {"image_id": ["I1", "I/2", "I3"]}, "no id that ingest takes for image_id I/2"),
             ("images", {"path": ["a", "a", "b"]}, "path repeats"),
             ("images", {"path": ["a", "../b", "c"]}, "leads out"),
             ("images", {"path": ["a", "/b", "c"]}, "leads out"),

@@ -120,3 +120,13 @@ def test_a_file_that_repeats_an_image_is_left_out(root):
     held = images[images["image_id"].str.contains("copy|^1.2.1$")]
     assert held["reason"].tolist() == ["", cmmd.TWICE] and held["use"].tolist() == ["1", "0"]
     assert any("1 files repeat an image" in note for note in source.notes)
+
+
+def test_an_image_without_an_id_of_its_own_is_left_out(root, write_mammogram):
+    write_mammogram(
+        root / "CMMD" / "D1-0001" / "nameless.dcm", PatientID="D1-0001", ImageLaterality="L",
+        ViewCodeSequence=view_code(*CC), ViewPosition=None, SOPInstanceUID=None,
+    )  # fmt: skip
+    images = adapt("cmmd", root).images.set_index("path")
+    nameless = images.loc["CMMD/D1-0001/nameless.dcm"]
+    assert nameless[["use", "reason"]].tolist() == ["0", cmmd.NO_UID]

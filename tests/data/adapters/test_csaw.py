@@ -3,9 +3,10 @@
 import pandas as pd
 import pytest
 
-from mammolab.data.adapters.base import ABSENT, NEED_PREVALENCE
+from mammolab.data.adapters.base import ABSENT
 from mammolab.data.adapters.folder import write_source
 from mammolab.data.adapters.registry import adapt
+from mammolab.data.lacks import NEED_PREVALENCE
 from mammolab.errors import InputError
 
 COLUMNS = ("anon_patientid", "exam_year", "x_age", "x_case", "x_cancer_laterality", "x_type",
@@ -133,7 +134,7 @@ class TestWeights:
     def test_without_a_prevalence_there_are_none_and_ppv_is_refused(self, read):
         source = read()
         assert (source.exams["sampling_weight"] == "").all()
-        assert source.refused == NEED_PREVALENCE
+        assert source.refused == tuple(NEED_PREVALENCE)
 
     def test_a_weighted_share_of_women_is_the_one_given(self, read):
         source = read([*ROWS, *exam("W5", "2009")], prevalence="0.01")

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mammolab.data.adapters.base import ABSENT, NEED_PREVALENCE
+from mammolab.data.adapters.base import ABSENT
 from mammolab.data.adapters.folder import write_source
 from mammolab.data.adapters.mirai_export import COLUMNS, STANDARD, mirai_export, write_mirai_csv
 from mammolab.data.adapters.registry import adapt
+from mammolab.data.lacks import NEED_PREVALENCE
 from mammolab.data.outcomes import CANCER
 from mammolab.errors import InputError
 
@@ -147,7 +148,7 @@ class TestFolder:
             read(rows(), name="other.csv")
 
     def test_prevalence_is_the_users_to_tell(self, read, rows):
-        assert read(rows()).refused == NEED_PREVALENCE
+        assert read(rows()).refused == tuple(NEED_PREVALENCE)
         assert read(rows(), prevalence="natural").refused == ()
         with pytest.raises(InputError, match="no prevalence 'screening'.*natural"):
             read(rows(), prevalence="screening")
@@ -190,3 +191,14 @@ def test_our_export_read_back_says_the_same(tmp_path, touch):
     assert back["patient_id"].tolist() == truth["patient_id"].tolist()
     assert back["split"].tolist() == truth["split"].tolist()
     assert (back["dropped_by_mirai"] == "").all()
+
+
+def test_image_ids_are_ids_that_ingest_takes(read, rows, tmp_path):
+    deep = "a folder/" + "x" * 70
+    given = rows({"P2": ("5", "6")}) + [
+        row.replace("/png/P3/", f"/png/{deep}/") for row in rows({"P3": ("100", "10")})
+    ]
+    images = read(given).images
+    assert set(images["image_id"].iloc[:4]) == {f"P2_{side}{view}" for side, view in STANDARD}
+    assert images["image_id"].iloc[4:].str.fullmatch(r"mirai_[0-9a-f]{32}").all()
+    assert images["image_id"].is_unique

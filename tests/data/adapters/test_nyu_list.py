@@ -6,10 +6,11 @@ import pickle
 
 import pytest
 
-from mammolab.data.adapters.base import ABSENT, NEED_PREVALENCE
+from mammolab.data.adapters.base import ABSENT
 from mammolab.data.adapters.folder import write_source
 from mammolab.data.adapters.nyu_list import read_predictions
 from mammolab.data.adapters.registry import adapt, detect
+from mammolab.data.lacks import NEED_PREVALENCE
 from mammolab.errors import InputError
 
 LIST = [
@@ -70,7 +71,7 @@ class TestList:
         assert images.loc["1_R_MLO", ["use", "reason"]].tolist() == ["0", ABSENT]
         assert source.exams["horizontal_flip_raw"].tolist() == ["NO", "YES"]
         assert "1 exams lack a standard view." in source.notes
-        assert source.refused == NEED_PREVALENCE
+        assert source.refused == tuple(NEED_PREVALENCE)
 
     def test_the_folder(self, read, tmp_path):
         write_source(read(), tmp_path / "out")

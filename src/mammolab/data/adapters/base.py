@@ -14,40 +14,13 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from mammolab.data.lacks import LACKS, NEED_PREVALENCE
 from mammolab.errors import InputError
 from mammolab.schemas import COLUMNS, KEYS, SPLITS, VIEWS, Column
 
 KINDS = ("pathology", "registry", "surrogate_birads", "text_mined")  # of a label
 PREVALENCES = ("natural", "enriched", "case-control")
 ABSENT = "no such file in this copy"
-# What a data set may lack, and what then cannot be said.
-LACKS = {
-    "dates": "No dates: no order of exams, no intervals, no split in time.",
-    "follow_up": "No follow-up: no cancers between rounds, no risk over years, and a negative is "
-    "a woman of whom nothing more is known.",
-    "pathology": "No pathology: the label is an opinion on the image, and performance against it "
-    "is agreement with readers, not detection of cancer.",
-    "invasive": "Invasive and in-situ cancers are not told apart.",
-    "reading": "No reader's decision: no recall rate, and no comparison with readers.",
-    "normals": "No healthy women: specificity is among lesions, not among women screened.",
-    "patients": "No patient ids: two exams of one woman cannot be told, nor kept in one part of a "
-    "split; intervals may be too narrow.",
-    "age": "No age.",
-    "density": "No breast density.",
-    "race": "No race or ethnicity: fairness by it cannot be examined.",
-    "device": "No maker or model of the machine in the tables.",
-    "spacing": "No pixel spacing: sizes in millimetres cannot be given.",
-}
-# What the share of cancers enters; refused without weights where that share is the collection's.
-NEED_PREVALENCE = (
-    "ppv",
-    "npv",
-    "recall_rate",
-    "cancer_detection_rate",
-    "calibration_in_the_large",
-    "net_benefit",
-)
-
 _TEXT = Column("text", missing=True)
 _YES_NO = Column("flag", missing=True)
 TABLES: dict[str, dict[str, Column]] = {
@@ -164,7 +137,8 @@ class Source:
     @property
     def refused(self) -> tuple[str, ...]:
         """Those of `NEED_PREVALENCE` that must not be estimated from this source."""
-        return () if self.card.prevalence == "natural" or self.weighted else NEED_PREVALENCE
+        share_is_known = self.card.prevalence == "natural" or self.weighted
+        return () if share_is_known else tuple(NEED_PREVALENCE)
 
 
 @dataclass(frozen=True)

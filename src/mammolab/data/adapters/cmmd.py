@@ -9,6 +9,7 @@ import pandas as pd
 from mammolab.data.adapters.base import Adapter, Card, Source, files_below, table
 from mammolab.data.adapters.rules import require, require_constant
 from mammolab.data.header import (
+    UID,
     Rejected,
     laterality_of,
     read_header,
@@ -26,6 +27,7 @@ SIGNATURE = frozenset({"ID1", "LeftRight", "Age", "abnormality", "classification
 BREAST = ["ID1", "LeftRight"]
 TAGS = ("StudyDate", "PatientAge")
 NO_ROW = "its woman is in no row of the table"
+NO_UID = "SOPInstanceUID is not told"
 TWICE = "the same image as another file"
 # Of the whole table, counted in it; a copy of this length with other counts was changed.
 N_ROWS, COUNTS = 1_872, {"patients": 1_775, "malignant": 1_316}
@@ -150,7 +152,9 @@ def _images(root: Path, women: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame
             continue
         row |= {"exam_id": woman, "patient_id": woman}
         headers.append({"patient_id": woman, **{tag: text_of(dataset, tag) for tag in TAGS}})
-        if not row["laterality"] or not view:
+        if not UID.fullmatch(uid):
+            row["reason"] = NO_UID
+        elif not row["laterality"] or not view:
             row["reason"] = "laterality or view is not told"
         row["use"] = "0" if row["reason"] else "1"
     return (

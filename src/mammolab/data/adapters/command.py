@@ -87,5 +87,9 @@ def _summary(source: Source, out: Path) -> list[str]:
         ),
         *cannot_estimate(source)[:1],
         f"written: {out}; read {out / DATASHEET} first",
-        f"images: {shlex.join(ingest)}",
+        f"images alone: {shlex.join(ingest)}",
+        (
+            f"all chapters: ./run_all.sh --profile {source.card.name}, with raw: {out.resolve()} "
+            f"in configs/{source.card.name}.yaml"
+        ),
     ]

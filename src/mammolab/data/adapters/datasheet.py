@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mammolab.data.adapters.base import LACKS, Source
+from mammolab.data.adapters.base import Source
+from mammolab.data.lacks import PREVALENCE, SENTENCES
 
-IN_WORDS = {
-    "ppv": "PPV",
-    "npv": "NPV",
-    "recall_rate": "recall rate",
-    "cancer_detection_rate": "cancer detection rate",
-    "calibration_in_the_large": "calibration in the large",
-    "net_benefit": "net benefit",
-}
 RAW = (
     "Raw codes stand beside mapped values, in columns that end in `_raw`. A blank cell is unknown, "
     "never no."
@@ -22,14 +15,8 @@ RAW = (
 
 def cannot_estimate(source: Source) -> tuple[str, ...]:
     """What must not be estimated from a source, a sentence each; the first is of its prevalence."""
-    card, sentences = source.card, []
-    if source.refused:
-        refused = ", ".join(IN_WORDS[one] for one in source.refused)
-        sentences.append(
-            f"Refused without sampling weights: {refused}; the share of cancers is that of the "
-            f"collection ({card.prevalence}), not of a population."
-        )
-    return (*sentences, *card.cannot, *(LACKS[one] for one in card.lacks))
+    refused = [SENTENCES[PREVALENCE]] if source.refused else []
+    return (*refused, *source.card.cannot, *(SENTENCES[one] for one in source.card.lacks))
 
 
 def datasheet(source: Source) -> str:

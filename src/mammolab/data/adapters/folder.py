@@ -64,6 +64,8 @@ def header_of(source: Source) -> dict:
         "source": card.title,
         "dataset": card.name,
         "labels": card.labels,
+        "label_meaning": card.label,
+        "label_kinds": sorted(set(source.labels["kind"]) - {""}),
         "prevalence": card.prevalence,
         "lacks": list(card.lacks),
         "refuses": list(source.refused),

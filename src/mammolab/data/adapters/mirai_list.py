@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from mammolab.data.adapters.base import PREVALENCES, Adapter, Card, Source, mark_absent, table
 from mammolab.data.adapters.mirai_export import COLUMNS, MAX_FOLLOW_UP_YEARS, NO_CANCER, STANDARD
 from mammolab.data.adapters.rules import require_constant
+from mammolab.data.header import UID
 from mammolab.data.user_columns import check_columns, refuse
 from mammolab.data.user_table import RawTable, read_table
 from mammolab.errors import InputError, MissingInput, unknown_name
@@ -128,12 +130,18 @@ def _images(root: Path, cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     reason = ("view " + cells["view"]).where(~standard, "").mask(c_view, C_VIEW)
     reason = reason.mask(again.reindex(cells.index, fill_value=False), SECOND_FILE)
     return mark_absent(table("images", {
-        "image_id": paths.map(lambda path: str(Path(path).with_suffix(""))),
+        "image_id": paths.map(_image_id),
         "exam_id": cells["key"], "patient_id": cells["patient_id"], "path": paths,
         "laterality": cells["laterality"], "view": cells["view"].where(standard, ""),
         "use": (reason == "").map({True: "1", False: "0"}), "reason": reason,
         "view_raw": cells["view"],
     }), {path for path in paths if (folder / path).is_file()})  # fmt: skip
+
+
+def _image_id(path: str) -> str:
+    """The path without its ending, or a digest of it where that is no id."""
+    plain = str(Path(path).with_suffix("")).replace("/", "_")
+    return plain if UID.fullmatch(plain) else f"mirai_{sha256(path.encode()).hexdigest()[:32]}"
 
 
 def _dropped(exams: pd.DataFrame, images: pd.DataFrame) -> pd.Series:

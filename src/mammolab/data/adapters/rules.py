@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mammolab.data.adapters.base import NEEDED, TABLES, UNIQUE, Source
+from mammolab.data.header import UID
 from mammolab.errors import InputError
 from mammolab.schemas import Column, describe_rows
 
@@ -93,6 +94,8 @@ def _check_images(name: str, images: pd.DataFrame, patient_of: pd.Series) -> Non
             f"{name}, images: a reason must stand where use is 0 and nowhere else,")  # fmt: skip
     plain = (images["laterality"] != "") & (images["view"] != "")
     require(images, ~used | plain, keys, f"{name}, images: used without laterality or view")
+    ids = images["image_id"].str.fullmatch(UID)
+    require(images, ~used | ids, keys, f"{name}, images: image_id is no id that ingest takes")
     require(images, ~images["path"].duplicated(), keys, f"{name}, images: path repeats")
     inside = [
         not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
