@@ -44,7 +44,7 @@ def decode(dataset: pydicom.Dataset, frame: bytes) -> np.ndarray:
         values = np.asarray(getattr(imagecodecs, CODECS[syntax])(frame))
         width = int(dataset.BitsAllocated) // 8
         signed = int(dataset.get("PixelRepresentation", 0)) == 1
-        return values.astype(f"u{width}").view(f"{'i' if signed else 'u'}{width}")
+        return values.astype(f"u{width}", copy=False).view(f"{'i' if signed else 'u'}{width}")
     if not get_decoder(dataset.file_meta.TransferSyntaxUID).is_available:
         raise Rejected(f"decoder: none for {TRANSFER_SYNTAXES[syntax]}; imagecodecs has one")
     return dataset.pixel_array

@@ -17,7 +17,7 @@ import pydicom
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from mammolab.data.grey import padding, stored_values, to_grey
+from mammolab.data.grey import GreyTable, grey_table, stored_values
 from mammolab.data.header import (
     MAX_PIXELS,
     Rejected,
@@ -29,6 +29,7 @@ from mammolab.errors import InputError
 
 # Part of the hash: raise it when the same settings would give other pixels.
 ORDER = "2: modality, VOI, invert, padding to black, flip, area average, pad, uint8"
+BAND_ROWS = 16  # of the result, averaged at a time: what they cover fits into a processor's cache
 
 
 @dataclass(frozen=True)
@@ -169,28 +170,22 @@ def to_model_input(
     if not isinstance(source, pydicom.Dataset):
         source = read_mammogram(Path(source).read_bytes(), source)
     stored = stored_values(source)
-    padded = padding(source, stored)
-    grey, window = to_grey(source, stored, padded)
-    inverted = source.PhotometricInterpretation == "MONOCHROME1"
-    if inverted:
-        grey = 1 - grey
-    if padded is not None:
-        grey[padded] = 0
+    table = grey_table(source, stored)
     flipped = chest_wall_on_right(source)
     if flipped:
-        grey = grey[:, ::-1]
+        stored = stored[:, ::-1]
     native_mm = spacing_mm_of(source)
     if spacing_mm is None:
-        scale = min(1.0, rows / grey.shape[0], columns / grey.shape[1])
+        scale = min(1.0, rows / stored.shape[0], columns / stored.shape[1])
     elif native_mm is None:
         raise Rejected("spacing: no usable ImagerPixelSpacing to resample from")
     else:
         scale = native_mm / spacing_mm
         scale = 1.0 if abs(scale - 1) < 1e-6 else scale
-    placed, crop = _place(grey, rows, columns, scale)
-    return np.rint(placed * 255).astype(np.uint8), Conversion(
-        window=window,
-        inverted=inverted,
+    placed, crop = _place(stored, table, rows, columns, scale)
+    return placed, Conversion(
+        window=table.window,
+        inverted=source.PhotometricInterpretation == "MONOCHROME1",
         flipped=flipped,
         spacing_mm=float("nan") if native_mm is None else native_mm / scale,
         crop=crop,
@@ -211,17 +206,57 @@ def chest_wall_on_right(dataset: pydicom.Dataset) -> bool:
     return laterality_of(dataset) == "R"
 
 
-def _place(grey: np.ndarray, rows: int, columns: int, scale: float) -> tuple[np.ndarray, str]:
+def _place(
+    stored: np.ndarray, table: GreyTable, rows: int, columns: int, scale: float
+) -> tuple[np.ndarray, str]:
     """Scale by area averaging, then cut or pad to rows x columns without stretching."""
-    if grey.size * scale**2 > MAX_PIXELS:
+    if stored.size * scale**2 > MAX_PIXELS:
         raise Rejected(f"spacing: scaling by {scale:g} makes the image too large")
-    scaled = grey if scale == 1 else area_average(grey, scale)
+    scaled = table(stored) if scale == 1 else average_grey(stored, table, scale)
     height, width = min(scaled.shape[0], rows), min(scaled.shape[1], columns)
     top = (scaled.shape[0] - height) // 2
     pad_top = (rows - height) // 2
-    placed = np.zeros((rows, columns), np.float32)
-    placed[pad_top : pad_top + height, :width] = scaled[top : top + height, :width]
-    return placed, str(Crop(*grey.shape, scale, top, top + height, width, pad_top))
+    placed = np.zeros((rows, columns), np.uint8)
+    kept = scaled[top : top + height, :width]
+    placed[pad_top : pad_top + height, :width] = np.rint(kept * 255)
+    return placed, str(Crop(*stored.shape, scale, top, top + height, width, pad_top))
+
+
+def average_grey(stored: np.ndarray, table: GreyTable, scale: float) -> np.ndarray:
+    """What `area_average` makes of the grey of stored values, bit for bit, in less time and memory.
+
+    Some rows are looked up and averaged while they are in the processor's cache; columns that are
+    black in all of them are left out, since they add nothing but zeros.
+
+    Parameters
+    ----------
+    stored : integer array, shape (rows, columns).
+    table : gives their grey.
+    scale : new size over old size, > 0.
+    """
+    across = _overlaps(stored.shape[1], scale)
+    bands = _bands(stored.shape[0], scale)
+    average = np.zeros((bands[-1][0].stop, across.shape[0]), np.float32)
+    for new, old, down in bands:
+        band = stored[old]
+        lit = table.lit(band)
+        averaged = np.zeros((stored.shape[1], new.stop - new.start), np.float32)
+        averaged[lit] = (down @ table(band[:, lit])).T
+        average[new] = (across @ averaged).T
+    return average
+
+
+@lru_cache(maxsize=64)
+def _bands(length: int, scale: float) -> list[tuple[slice, slice, sparse.csr_array]]:
+    """`_overlaps` in pieces: new rows, the old rows they cover, and the weights between them."""
+    weights = _overlaps(length, scale)
+    bands = []
+    for start in range(0, weights.shape[0], BAND_ROWS):
+        new = slice(start, min(start + BAND_ROWS, weights.shape[0]))
+        piece = weights[new]
+        old = slice(int(piece.indices.min()), int(piece.indices.max()) + 1)
+        bands.append((new, old, piece[:, old].tocsr()))
+    return bands
 
 
 def area_average(image: np.ndarray, scale: float) -> np.ndarray:
