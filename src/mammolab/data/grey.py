@@ -8,10 +8,9 @@ import pydicom
 from pydicom.encaps import get_frame
 from scipy import ndimage
 
-from mammolab.data.decoders import decode
+from mammolab.data.decoders import RLE, decode
 from mammolab.data.header import NATIVE_SYNTAXES, Rejected, integer_of
 
-RLE = "1.2.840.10008.1.2.5"
 BACKGROUND_SHARE = 0.05  # of the range, around the background's value; assumption
 
 
@@ -107,7 +106,7 @@ class GreyTable:
 
     def __call__(self, stored: np.ndarray) -> np.ndarray:
         """Grey of stored values, float32 of the same shape."""
-        return self.grey[_index(stored, self.lowest)]
+        return self.grey.take(_index(stored, self.lowest))  # twice as fast as indexing
 
     @cached_property
     def _bright(self) -> tuple[int, int]:
