@@ -63,16 +63,12 @@ def rle(stored: np.ndarray, bits: int) -> bytes:
 
 def jpeg_lossless(stored: np.ndarray, bits: int, predictor: int) -> bytes:
     """JPEG process 14; selection value 1 is the one that DICOM calls SV1."""
-    return imagecodecs.jpeg8_encode(
-        stored, lossless=True, predictor=predictor, bitspersample=bits
-    )
+    return imagecodecs.jpeg8_encode(stored, lossless=True, predictor=predictor, bitspersample=bits)
 
 
 def jpeg_2000(stored: np.ndarray, bits: int) -> bytes:
     """A JPEG 2000 code stream without the boxes of a file."""
-    return imagecodecs.jpeg2k_encode(
-        stored, reversible=True, codecformat="j2k", bitspersample=bits
-    )
+    return imagecodecs.jpeg2k_encode(stored, reversible=True, codecformat="j2k", bitspersample=bits)
 
 
 # Transfer syntax and encoder by the name in the table; without one the pixels are native.
@@ -84,7 +80,10 @@ SYNTAXES: dict[str, tuple[str, Callable[[np.ndarray, int], bytes] | None]] = {
     "JPEG lossless": (JPEGLossless, partial(jpeg_lossless, predictor=4)),
     "JPEG-LS": (JPEGLSLossless, lambda stored, bits: imagecodecs.jpegls_encode(stored)),
     "JPEG 2000": (JPEG2000Lossless, jpeg_2000),
-    "HTJ2K": (HTJ2KLossless, lambda stored, bits: imagecodecs.htj2k_encode(stored, reversible=True)),
+    "HTJ2K": (
+        HTJ2KLossless,
+        lambda stored, bits: imagecodecs.htj2k_encode(stored, reversible=True),
+    ),
 }
 
 
@@ -103,7 +102,9 @@ def write_case(case: Case, syntax: str, path: Path, number: int = 0) -> Path:
         11, 12, case.percent_density, 85.0, 0.0,
     )  # fmt: skip
     view = next(
-        view for view in exam.views() if (view.laterality, view.view) == (case.laterality, case.view)
+        view
+        for view in exam.views()
+        if (view.laterality, view.view) == (case.laterality, case.view)
     )
     stored = _drawn(view, case.rows, case.columns)
     dataset = dataset_of_view(stored, exam, view, f"1.2.3.{number}", 1)

@@ -1,4 +1,4 @@
-"""Four ways from a mammogram's file to the picture a network sees, each as its users write it.
+"""Ways from a mammogram's file to the picture a network sees, each as its users write it.
 
 Each reads, decodes, applies modality LUT and VOI, makes dense tissue bright, scales both axes alike
 and puts the chest wall to the left of a black frame of 8 bits. Where one does less it says so.
@@ -7,6 +7,7 @@ and puts the chest wall to the left of a black frame of 8 bits. Where one does l
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from mammolab.data.source import SourceRules, open_source
 
 try:
     import SimpleITK
+
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 except ImportError:
     SimpleITK = None
 
@@ -31,7 +34,12 @@ class Unsupported(Exception):
 
 
 def ours(path: Path, size: Size) -> np.ndarray:
-    """As `mammolab ingest`: the SHA-256 of the file and all checks of its header included."""
+    """What `mammolab.data.pixels` does with a path; its checks of the header are included."""
+    return to_model_input(path, *size)[0]
+
+
+def ingested(path: Path, size: Size) -> np.ndarray:
+    """As `mammolab ingest` converts: SHA-256 of the file and a second look at its header besides."""
     source = open_source(path, {}, SourceRules())
     return to_model_input(source.dataset, *size)[0]
 
@@ -47,7 +55,9 @@ def with_pydicom(path: Path, size: Size) -> np.ndarray:
         values = dataset.pixel_array
     except (RuntimeError, NotImplementedError) as error:
         raise Unsupported(str(error)) from None
-    values = apply_voi_lut(apply_modality_lut(values, dataset), dataset)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a rescaled image may not fit its VOI LUT
+        values = apply_voi_lut(apply_modality_lut(values, dataset), dataset)
     if "VOILUTSequence" in dataset:
         white = 2 ** dataset.VOILUTSequence[0].LUTDescriptor[2] - 1
     else:
@@ -63,15 +73,15 @@ def with_pydicom(path: Path, size: Size) -> np.ndarray:
 def with_simpleitk(path: Path, size: Size) -> np.ndarray:
     """SimpleITK. Ignores VOI LUTs and sigmoids, and samples without averaging, which is cheaper."""
     try:
-        image = SimpleITK.ReadImage(str(path))
+        volume = SimpleITK.ReadImage(str(path))
     except RuntimeError as error:
         raise Unsupported(str(error)) from None
-    image = image[:, :, 0] if image.GetDimension() == 3 else image
-    if image.HasMetaDataKey("0028|1050"):
-        center, window = (float(image.GetMetaData(f"0028|105{at}")) for at in (0, 1))
+    image, tag = volume[:, :, 0], volume.GetMetaData
+    if volume.HasMetaDataKey("0028|1050"):
+        center, window = float(tag("0028|1050")), float(tag("0028|1051"))
         low, high = center - 0.5 - (window - 1) / 2, center - 0.5 + (window - 1) / 2
     else:
-        low, high = 0, 2 ** int(image.GetMetaData("0028|0101")) - 1
+        low, high = 0, 2 ** int(tag("0028|0101")) - 1
     columns, rows = image.GetSize()
     height, width = _fitted(rows, columns, size)
     step = [
@@ -92,10 +102,8 @@ def with_simpleitk(path: Path, size: Size) -> np.ndarray:
         grey, (width, height), SimpleITK.Transform(), SimpleITK.sitkLinear, start, step,
         image.GetDirection(), 0.0, SimpleITK.sitkUInt8,
     )  # fmt: skip
-    picture = SimpleITK.GetArrayFromImage(small)
-    if image.GetMetaData("0028|0004").strip() == "MONOCHROME1":
-        picture = 255 - picture
-    return _framed(picture, image.GetMetaData("0020|0062").strip() == "R", size)
+    picture = SimpleITK.GetArrayFromImage(small)  # MONOCHROME1 is inverted as it is read
+    return _framed(picture, tag("0020|0062").strip() == "R", size)
 
 
 def with_dcmtk(path: Path, size: Size) -> np.ndarray:
@@ -134,6 +142,7 @@ def _framed(grey: np.ndarray, flipped: bool, size: Size) -> np.ndarray:
 OURS, PYDICOM = "mammolab", "pydicom + apply_voi_lut + Pillow"
 TOOLS: dict[str, Callable[[Path, Size], np.ndarray]] = {
     OURS: ours,
+    "mammolab ingest": ingested,
     PYDICOM: with_pydicom,
     "SimpleITK": with_simpleitk,
     "dcmj2pnm": with_dcmtk,

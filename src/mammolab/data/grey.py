@@ -109,10 +109,9 @@ class GreyTable:
         return self.grey.take(_index(stored, self.lowest))  # twice as fast as indexing
 
     @cached_property
-    def _bright(self) -> tuple[int, int]:
-        """Smallest and largest stored value that is not black; the first is larger if all are."""
-        bright = np.flatnonzero(self.grey) + self.lowest
-        return (int(bright[0]), int(bright[-1])) if len(bright) else (1, 0)
+    def _bright(self) -> np.ndarray:
+        """Stored values that are not black, in ascending order."""
+        return np.flatnonzero(self.grey) + self.lowest
 
     def lit(self, stored: np.ndarray) -> slice:
         """The columns from the first to the last that may hold something other than black.
@@ -121,12 +120,13 @@ class GreyTable:
         ----------
         stored : integer array, shape (rows, columns).
         """
-        low, high = self._bright
-        if high - low == len(self.grey) - 1:
-            return slice(0, stored.shape[1])
+        bright = self._bright
+        if len(bright) in (0, len(self.grey)):
+            return slice(0, stored.shape[1] if len(bright) else 0)
         # Black is one end of the scale as a rule, so that a column's extremes tell enough.
-        columns = np.flatnonzero((stored.max(axis=0) >= low) & (stored.min(axis=0) <= high))
-        return slice(columns[0], columns[-1] + 1) if len(columns) else slice(0, 0)
+        held = (stored.max(axis=0) >= bright[0]) & (stored.min(axis=0) <= bright[-1])
+        columns = np.flatnonzero(held)
+        return slice(int(columns[0]), int(columns[-1]) + 1) if len(columns) else slice(0, 0)
 
 
 def grey_table(dataset: pydicom.Dataset, stored: np.ndarray) -> GreyTable:

@@ -8,15 +8,14 @@ averaging and padding to size -> uint8.
 import json
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pydicom
 from numpy.typing import ArrayLike
-from scipy import sparse
 
+from mammolab.data.averaging import average_grey
 from mammolab.data.grey import GreyTable, grey_table, stored_values
 from mammolab.data.header import (
     MAX_PIXELS,
@@ -29,7 +28,6 @@ from mammolab.errors import InputError
 
 # Part of the hash: raise it when the same settings would give other pixels.
 ORDER = "2: modality, VOI, invert, padding to black, flip, area average, pad, uint8"
-BAND_ROWS = 32  # of the result, averaged at a time: what they cover fits into a processor's cache
 
 
 @dataclass(frozen=True)
@@ -172,8 +170,6 @@ def to_model_input(
     stored = stored_values(source)
     table = grey_table(source, stored)
     flipped = chest_wall_on_right(source)
-    if flipped:
-        stored = stored[:, ::-1]
     native_mm = spacing_mm_of(source)
     if spacing_mm is None:
         scale = min(1.0, rows / stored.shape[0], columns / stored.shape[1])
@@ -182,7 +178,7 @@ def to_model_input(
     else:
         scale = native_mm / spacing_mm
         scale = 1.0 if abs(scale - 1) < 1e-6 else scale
-    placed, crop = _place(stored, table, rows, columns, scale)
+    placed, crop = _place(stored, table, flipped, rows, columns, scale)
     return placed, Conversion(
         window=table.window,
         inverted=source.PhotometricInterpretation == "MONOCHROME1",
@@ -207,12 +203,15 @@ def chest_wall_on_right(dataset: pydicom.Dataset) -> bool:
 
 
 def _place(
-    stored: np.ndarray, table: GreyTable, rows: int, columns: int, scale: float
+    stored: np.ndarray, table: GreyTable, flipped: bool, rows: int, columns: int, scale: float
 ) -> tuple[np.ndarray, str]:
-    """Scale by area averaging, then cut or pad to rows x columns without stretching."""
+    """Mirror, scale by area averaging, then cut or pad to rows x columns without stretching."""
     if stored.size * scale**2 > MAX_PIXELS:
         raise Rejected(f"spacing: scaling by {scale:g} makes the image too large")
-    scaled = table(stored) if scale == 1 else average_grey(stored, table, scale)
+    if scale == 1:
+        scaled = table(stored)[:, :: -1 if flipped else 1]
+    else:
+        scaled = average_grey(stored, table, scale, flipped)
     height, width = min(scaled.shape[0], rows), min(scaled.shape[1], columns)
     top = (scaled.shape[0] - height) // 2
     pad_top = (rows - height) // 2
@@ -220,75 +219,3 @@ def _place(
     kept = scaled[top : top + height, :width]
     placed[pad_top : pad_top + height, :width] = np.rint(kept * 255)
     return placed, str(Crop(*stored.shape, scale, top, top + height, width, pad_top))
-
-
-def average_grey(stored: np.ndarray, table: GreyTable, scale: float) -> np.ndarray:
-    """What `area_average` makes of the grey of stored values, bit for bit, in less time and memory.
-
-    Some rows are looked up and averaged while they are in the processor's cache; columns that are
-    black in all of them are left out, since they add nothing but zeros.
-
-    Parameters
-    ----------
-    stored : integer array, shape (rows, columns).
-    table : gives their grey.
-    scale : new size over old size, > 0.
-    """
-    across = _overlaps(stored.shape[1], scale)
-    bands = _bands(stored.shape[0], scale)
-    average = np.zeros((bands[-1][0].stop, across.shape[0]), np.float32)
-    for new, old, down in bands:
-        band = stored[old]
-        lit = table.lit(band)
-        averaged = np.zeros((stored.shape[1], new.stop - new.start), np.float32)
-        averaged[lit] = (down @ table(band[:, lit])).T
-        average[new] = (across @ averaged).T
-    return average
-
-
-@lru_cache(maxsize=64)
-def _bands(length: int, scale: float) -> list[tuple[slice, slice, sparse.csr_array]]:
-    """`_overlaps` in pieces: new rows, the old rows they cover, and the weights between them."""
-    weights = _overlaps(length, scale)
-    bands = []
-    for start in range(0, weights.shape[0], BAND_ROWS):
-        new = slice(start, min(start + BAND_ROWS, weights.shape[0]))
-        piece = weights[new]
-        old = slice(int(piece.indices.min()), int(piece.indices.max()) + 1)
-        bands.append((new, old, piece[:, old].tocsr()))
-    return bands
-
-
-def area_average(image: np.ndarray, scale: float) -> np.ndarray:
-    """Resample both axes by one factor; each new pixel is the mean over the area it covers.
-
-    Parameters
-    ----------
-    image : float array, shape (rows, columns).
-    scale : new size over old size, > 0.
-
-    Returns
-    -------
-    float32 array, shape (round(rows * scale), round(columns * scale)), at least 1 x 1.
-    """
-    down = _overlaps(image.shape[0], scale)
-    across = _overlaps(image.shape[1], scale)
-    return np.ascontiguousarray((across @ (down @ image).T).T)
-
-
-@lru_cache(maxsize=64)  # a vendor's images share their size and scale
-def _overlaps(length: int, scale: float) -> sparse.csr_array:
-    """Weights (new, old) of old pixels in each new one; a new pixel covers 1 / scale old ones."""
-    new_length = max(1, round(length * scale))
-    edges = np.minimum(np.arange(new_length + 1) / scale, length)
-    first = np.minimum(np.floor(edges[:-1]).astype(int), length - 1)
-    span = int(np.ceil(1 / scale)) + 1
-    old = first[:, None] + np.arange(span)
-    weight = np.minimum(old + 1, edges[1:, None]) - np.maximum(old, edges[:-1, None])
-    weight = np.clip(weight, 0, None) * (old < length)
-    weight[weight.sum(1) == 0, 0] = 1  # rounding can leave a last pixel beyond the edge
-    weight = (weight / weight.sum(1, keepdims=True)).astype(np.float32)
-    new = np.repeat(np.arange(new_length), span)
-    return sparse.csr_array(
-        (weight.ravel(), (new, np.minimum(old, length - 1).ravel())), (new_length, length)
-    )
