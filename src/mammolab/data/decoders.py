@@ -9,9 +9,9 @@ from pydicom.pixels import get_decoder
 
 from mammolab.data.header import TRANSFER_SYNTAXES, Rejected
 
+RLE = "1.2.840.10008.1.2.5"
 # Function of imagecodecs by transfer syntax. HTJ2K goes through OpenJPEG: OpenJPH is twice as
 # fast, and fills up a damaged stream without a word.
-RLE = "1.2.840.10008.1.2.5"
 CODECS = {
     "1.2.840.10008.1.2.4.57": "jpeg8_decode",
     "1.2.840.10008.1.2.4.70": "jpeg8_decode",
