@@ -217,7 +217,8 @@ def held(folder: Path, size: Size) -> Iterator[Line]:
     """Memory that a process holds after some files and after many."""
     paths = sorted(folder.glob("*.dcm"))
     for number in range(max(FLAT)):
-        TOOLS["mammolab ingest"](paths[number % len(paths)], size)
+        # In steps of 7, so that the first files already mix sizes and syntaxes.
+        TOOLS["mammolab ingest"](paths[7 * number % len(paths)], size)
         if number + 1 in FLAT:
             yield {
                 "task": "memory",
