@@ -15,9 +15,11 @@ the page cache. `times_as_long` is the time over mammolab's on the same files (o
 that of one worker); `best` takes the fastest repeat in place of the median, which for tools that
 ask for much new memory can be half of it where a machine is slow to give any. `grey_ms` is all but reading and decoding. A tool without a time cannot decode
 the syntax; one that is not `same_as_explicit` decodes it into another picture. Differences are in
-grey levels of 255 against mammolab's frame; `share_above_2` is that of pixels more than 2 apart,
-which lie at edges of markers and breast where sizes are rounded (Pillow stretches by up to half a
-pixel) or a tool samples without averaging. Deflated files are not read on purpose: a megabyte may
+grey levels of 255 against mammolab's frame; `share_above_2` is that of pixels more than 2 apart.
+Nearly all of these lie in the texture of the breast and at markers: Pillow's box filter counts whole
+pixels where mammolab counts parts of them, Pillow and dcmj2pnm stretch an image to a whole number of
+pixels (from the left, so that a right breast is shifted by part of a pixel), SimpleITK samples
+without averaging. Deflated files are not read on purpose: a megabyte may
 inflate to gigabytes.
 """
 

@@ -107,7 +107,7 @@ def with_simpleitk(path: Path, size: Size) -> np.ndarray:
 
 
 def with_dcmtk(path: Path, size: Size) -> np.ndarray:
-    """dcmtk's dcmj2pnm to a PGM of the frame's height, then read; one process a file.
+    """dcmtk's dcmj2pnm to a binary PGM of the frame's height, then read; one process a file.
 
     The header is read once more for what the picture cannot say: sizes and laterality.
     """
@@ -116,7 +116,7 @@ def with_dcmtk(path: Path, size: Size) -> np.ndarray:
     voi = ["+Wl", "1"] if "VOILUTSequence" in header else ["+Wi", "1"]
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder, "picture.pgm")
-        command = ["dcmj2pnm", *voi, "+Sxv", str(width), "+opb", str(path), str(picture)]
+        command = ["dcmj2pnm", *voi, "+Sxv", str(width), "+op", str(path), str(picture)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode or not picture.exists():
             raise Unsupported(done.stderr.strip())
