@@ -13,7 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # What only torch's CUDA build needs; that build pins it itself, the CPU build has none of it.
 CUDA_ONLY = re.compile(r"^(nvidia-|cuda-|triton)")
-COMPILE = "uv pip compile pyproject.toml --extra test --extra slurm --universal --no-annotate"
+EXTRAS = "--extra test --extra slurm --extra bench"
+COMPILE = f"uv pip compile pyproject.toml {EXTRAS} --universal --no-annotate"
 HEADER = "# Constraints for pip and uv, made by scripts/lock.py: do not edit.\n"
 
 

@@ -6,14 +6,22 @@ from functools import partial
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import dcmwrite
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, RLELossless
+from pydicom.encaps import encapsulate, get_frame
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    RLELossless,
+)
 
 from mammolab.data import decoders
-from mammolab.data.grey import apply_window, stored_values
-from mammolab.data.header import Rejected
-from mammolab.data.pixels import area_average, preprocessing_hash, to_model_input
+from mammolab.data.averaging import area_average, average_grey
+from mammolab.data.grey import GreyTable, apply_window, stored_values
+from mammolab.data.header import DEFERRED_BYTES, Rejected, read_mammogram
+from mammolab.data.pixels import preprocessing_hash, to_model_input
 
 FULL = {"WindowCenter": "2047.5", "WindowWidth": "4095", "VOILUTFunction": "LINEAR_EXACT"}
 
@@ -211,6 +219,44 @@ def test_area_average_keeps_the_mean():
     assert area_average(image, 0.4).mean() == pytest.approx(image.mean(), abs=1e-6)
 
 
+@pytest.mark.parametrize("lowest", [0, -512])
+@pytest.mark.parametrize("flipped", [False, True])
+@pytest.mark.parametrize("black", ["low", "high", "all", "none", "between"])
+def test_bands_and_black_columns_change_no_bit(lowest, flipped, black):
+    random = np.random.default_rng(5)
+    grey = random.random(1024, dtype=np.float32)
+    values = np.arange(1024)
+    dark = {
+        "low": values < 300,
+        "high": values > 700,
+        "all": values >= 0,
+        "none": values < 0,
+        "between": (values > 100) & (values < 900),
+    }[black]
+    grey[dark] = 0
+    table = GreyTable(grey, lowest, "")
+    stored = random.integers(0, 1024, (330, 210))
+    # Air around a breast, so that some columns are black in some bands and in all.
+    air = (values[dark] if dark.any() else values)[0]
+    stored[np.add.outer(np.arange(330), 3 * np.arange(210)) > 500] = air
+    stored = (stored + lowest).astype(np.int16 if lowest else np.uint16)
+    shown = table(stored)[:, :: -1 if flipped else 1]
+    for scale in (4 / 13, 0.5, 0.777, 1.4):
+        expected = area_average(shown, scale)
+        assert np.array_equal(average_grey(stored, table, scale, flipped), expected)
+
+
+def test_lit_columns_hold_all_that_is_not_black():
+    stored = np.array([[0, 9, 5, 0, 9, 0], [0, 0, 0, 0, 0, 0]], np.uint16)
+    grey = np.zeros(10, np.float32)
+    grey[5] = 1
+    assert GreyTable(grey, 0, "").lit(stored) == slice(1, 5)  # 9 and 0 are black, their mean not
+    grey[9] = 1
+    assert GreyTable(grey[::-1].copy(), 0, "").lit(stored) == slice(0, 6)
+    assert GreyTable(np.zeros(10, np.float32), 0, "").lit(stored) == slice(0, 0)
+    assert GreyTable(np.ones(10, np.float32), 0, "").lit(stored) == slice(0, 6)
+
+
 def test_asked_spacing_keeps_lengths_and_never_stretches(mammogram):
     pixels = np.zeros((40, 60), np.uint16)
     pixels[16:24, 20:28] = 4095  # 0.8 mm square, 2 mm from the chest wall
@@ -289,11 +335,50 @@ def test_a_missing_decoder_is_named(mammogram, monkeypatch):
         stored_values(dataset)
 
 
-def test_rle(mammogram):
-    pixels = np.arange(64, dtype=np.uint16).reshape(8, 8) * 64
+@pytest.mark.parametrize("shape", [(8, 8), (3, 5)])  # of odd planes the segments are padded
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
+def test_rle(mammogram, shape, dtype):
+    pixels = (np.arange(np.prod(shape)).reshape(shape) * 17 % 120).astype(dtype) << 1
     dataset = mammogram(pixels)
     dataset.compress(RLELossless)
-    assert (stored_values(dataset) == pixels).all()
+    stored = stored_values(dataset)
+    assert (stored == pixels).all() and stored.dtype == dtype
+
+
+def test_odd_rle_streams_are_what_pydicom_makes_of_them(mammogram):
+    """Too long, too short, or with offsets that lead out of the stream."""
+    dataset = mammogram(np.arange(64, dtype=np.uint16).reshape(8, 8) * 64)
+    pixels = dataset.pixel_array
+    dataset.compress(RLELossless)
+    stream = get_frame(dataset.PixelData, 0, number_of_frames=1)
+    longer = stream + b"\x05abcdefghij"
+    with pytest.warns(UserWarning, match="non-conformant padding"):
+        assert (stored_values(_compressed(dataset, RLELossless, longer)) == pixels).all()
+    beyond = stream[:8] + (2**31).to_bytes(4, "little") + stream[12:]
+    three = (3).to_bytes(4, "little") + stream[4:]
+    for broken in (stream[:-9], stream[:40], beyond, three):
+        with pytest.raises(Rejected, match="decoding: RuntimeError"):
+            stored_values(_compressed(dataset, RLELossless, broken))
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless])
+def test_pixels_above_the_deferred_size(tmp_path, mammogram, syntax):
+    """Native pixels stay where the file's bytes are; compressed ones are read as ever."""
+    pixels = np.random.default_rng(3).integers(0, 4096, (512, 400)).astype(np.uint16)
+    dataset = mammogram(pixels)
+    if syntax == RLELossless:
+        dataset.compress(RLELossless)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    path = tmp_path / "one.dcm"
+    dcmwrite(path, dataset, enforce_file_format=True)
+    content = path.read_bytes()
+    read = read_mammogram(content, path)
+    assert len(read.PixelData) > DEFERRED_BYTES
+    stored = stored_values(read)
+    assert (stored == pixels).all()
+    assert np.shares_memory(stored, np.frombuffer(content, "u1")) == (syntax != RLELossless)
+    with pytest.raises(Rejected, match="pixel data|cut short|decoding"):
+        stored_values(read_mammogram(content[:-40_000], path))
 
 
 def test_stream_larger_than_the_header_says_is_not_decoded(mammogram):

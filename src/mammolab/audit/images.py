@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from mammolab.data.averaging import area_average
 from mammolab.data.header import Rejected
-from mammolab.data.pixels import area_average, to_model_input
+from mammolab.data.pixels import to_model_input
 from mammolab.errors import InputError
 
 SIDE = 64  # of a thumbnail in pixels

@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Sequence
-from io import BytesIO
+from io import SEEK_CUR, BytesIO
 from pathlib import Path
 
 import pydicom
@@ -146,6 +146,21 @@ def read_mammogram(content: bytes, path: str | Path) -> pydicom.Dataset:
     return dataset
 
 
+class _Views(BytesIO):
+    """A file's bytes to read from; large values are views of them, so that pixels stay uncopied."""
+
+    def __init__(self, content: bytes):
+        super().__init__(content)
+        self._whole = memoryview(content)
+
+    def read(self, size: int | None = -1) -> bytes | memoryview:
+        if size is None or size <= DEFERRED_BYTES:
+            return super().read(size)
+        view = self._whole[self.tell() : self.tell() + size]
+        self.seek(len(view), SEEK_CUR)
+        return view
+
+
 def read_header(
     content: bytes | None, path: str | Path, more_tags: Sequence[str | int] = ()
 ) -> pydicom.Dataset:
@@ -175,7 +190,10 @@ def read_header(
             syntax = str(read_file_meta_info(path).get("TransferSyntaxUID", ""))
             if syntax not in TRANSFER_SYNTAXES:
                 raise Rejected(f"transfer syntax: {_clean(syntax) or 'none given'}")
-            source = path if content is None else BytesIO(content)
+            if content is None:
+                source = path
+            else:
+                source = _Views(content) if syntax in NATIVE_SYNTAXES else BytesIO(content)
             deferred = DEFERRED_BYTES if content is None else None
             tags = [*HEADER_TAGS, *more_tags]
             dataset = pydicom.dcmread(source, defer_size=deferred, specific_tags=tags)

@@ -8,16 +8,15 @@ averaging and padding to size -> uint8.
 import json
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pydicom
 from numpy.typing import ArrayLike
-from scipy import sparse
 
-from mammolab.data.grey import padding, stored_values, to_grey
+from mammolab.data.averaging import average_grey
+from mammolab.data.grey import GreyTable, grey_table, stored_values
 from mammolab.data.header import (
     MAX_PIXELS,
     Rejected,
@@ -169,28 +168,20 @@ def to_model_input(
     if not isinstance(source, pydicom.Dataset):
         source = read_mammogram(Path(source).read_bytes(), source)
     stored = stored_values(source)
-    padded = padding(source, stored)
-    grey, window = to_grey(source, stored, padded)
-    inverted = source.PhotometricInterpretation == "MONOCHROME1"
-    if inverted:
-        grey = 1 - grey
-    if padded is not None:
-        grey[padded] = 0
+    table = grey_table(source, stored)
     flipped = chest_wall_on_right(source)
-    if flipped:
-        grey = grey[:, ::-1]
     native_mm = spacing_mm_of(source)
     if spacing_mm is None:
-        scale = min(1.0, rows / grey.shape[0], columns / grey.shape[1])
+        scale = min(1.0, rows / stored.shape[0], columns / stored.shape[1])
     elif native_mm is None:
         raise Rejected("spacing: no usable ImagerPixelSpacing to resample from")
     else:
         scale = native_mm / spacing_mm
         scale = 1.0 if abs(scale - 1) < 1e-6 else scale
-    placed, crop = _place(grey, rows, columns, scale)
-    return np.rint(placed * 255).astype(np.uint8), Conversion(
-        window=window,
-        inverted=inverted,
+    placed, crop = _place(stored, table, flipped, rows, columns, scale)
+    return placed, Conversion(
+        window=table.window,
+        inverted=source.PhotometricInterpretation == "MONOCHROME1",
         flipped=flipped,
         spacing_mm=float("nan") if native_mm is None else native_mm / scale,
         crop=crop,
@@ -211,49 +202,20 @@ def chest_wall_on_right(dataset: pydicom.Dataset) -> bool:
     return laterality_of(dataset) == "R"
 
 
-def _place(grey: np.ndarray, rows: int, columns: int, scale: float) -> tuple[np.ndarray, str]:
-    """Scale by area averaging, then cut or pad to rows x columns without stretching."""
-    if grey.size * scale**2 > MAX_PIXELS:
+def _place(
+    stored: np.ndarray, table: GreyTable, flipped: bool, rows: int, columns: int, scale: float
+) -> tuple[np.ndarray, str]:
+    """Mirror, scale by area averaging, then cut or pad to rows x columns without stretching."""
+    if stored.size * scale**2 > MAX_PIXELS:
         raise Rejected(f"spacing: scaling by {scale:g} makes the image too large")
-    scaled = grey if scale == 1 else area_average(grey, scale)
+    if scale == 1:
+        scaled = table(stored)[:, :: -1 if flipped else 1]
+    else:
+        scaled = average_grey(stored, table, scale, flipped)
     height, width = min(scaled.shape[0], rows), min(scaled.shape[1], columns)
     top = (scaled.shape[0] - height) // 2
     pad_top = (rows - height) // 2
-    placed = np.zeros((rows, columns), np.float32)
-    placed[pad_top : pad_top + height, :width] = scaled[top : top + height, :width]
-    return placed, str(Crop(*grey.shape, scale, top, top + height, width, pad_top))
-
-
-def area_average(image: np.ndarray, scale: float) -> np.ndarray:
-    """Resample both axes by one factor; each new pixel is the mean over the area it covers.
-
-    Parameters
-    ----------
-    image : float array, shape (rows, columns).
-    scale : new size over old size, > 0.
-
-    Returns
-    -------
-    float32 array, shape (round(rows * scale), round(columns * scale)), at least 1 x 1.
-    """
-    down = _overlaps(image.shape[0], scale)
-    across = _overlaps(image.shape[1], scale)
-    return np.ascontiguousarray((across @ (down @ image).T).T)
-
-
-@lru_cache(maxsize=64)  # a vendor's images share their size and scale
-def _overlaps(length: int, scale: float) -> sparse.csr_array:
-    """Weights (new, old) of old pixels in each new one; a new pixel covers 1 / scale old ones."""
-    new_length = max(1, round(length * scale))
-    edges = np.minimum(np.arange(new_length + 1) / scale, length)
-    first = np.minimum(np.floor(edges[:-1]).astype(int), length - 1)
-    span = int(np.ceil(1 / scale)) + 1
-    old = first[:, None] + np.arange(span)
-    weight = np.minimum(old + 1, edges[1:, None]) - np.maximum(old, edges[:-1, None])
-    weight = np.clip(weight, 0, None) * (old < length)
-    weight[weight.sum(1) == 0, 0] = 1  # rounding can leave a last pixel beyond the edge
-    weight = (weight / weight.sum(1, keepdims=True)).astype(np.float32)
-    new = np.repeat(np.arange(new_length), span)
-    return sparse.csr_array(
-        (weight.ravel(), (new, np.minimum(old, length - 1).ravel())), (new_length, length)
-    )
+    placed = np.zeros((rows, columns), np.uint8)
+    kept = scaled[top : top + height, :width]
+    placed[pad_top : pad_top + height, :width] = np.rint(kept * 255)
+    return placed, str(Crop(*stored.shape, scale, top, top + height, width, pad_top))
