@@ -51,7 +51,7 @@ def convenient_rule(
     """
     if negatives_from not in CONVENIENT:
         raise unknown_name("convenient source", negatives_from, CONVENIENT)
-    years = sorted(exams["exam_year"].dropna().unique())
+    years = sorted(map(int, exams["exam_year"].dropna().unique()))
     if negatives_from == "early":
         early = exams[exams["exam_year"].isin(years[:n_early_years])]
         devices = tuple(early["device"].value_counts().index[:n_devices])
