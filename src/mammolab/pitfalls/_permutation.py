@@ -51,7 +51,7 @@ def rows_of_others(
         for patients in of_kind:
             partner[patients] = rng.permutation(patients)
         other = partner[patient]
-        shuffled = np.lexsort([rng.random(len(patient)), patient])
+        shuffled = by_patient[np.argsort(patient[by_patient] + rng.random(len(patient)))]
         yield shuffled[starts[other] + place % sizes[other]]
 
 
