@@ -1,5 +1,6 @@
 """Cohort tables that nothing is wrong with, and tables in published layouts, made up throughout."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -88,14 +89,16 @@ def _rsna(n_women: int = 1500, seed: int = 5, machine_tells: bool = False) -> pd
 
 @pytest.fixture(scope="session")
 def make_cohort():
-    """The function above."""
-    return _cohort
+    """`_cohort`, made once for each size and seed; a copy every time."""
+    made = cache(_cohort)
+    return lambda *how, **named: made(*how, **named).copy()
 
 
 @pytest.fixture(scope="session")
 def make_rsna():
-    """The function above."""
-    return _rsna
+    """`_rsna`, likewise."""
+    made = cache(_rsna)
+    return lambda *how, **named: made(*how, **named).copy()
 
 
 @pytest.fixture

@@ -15,12 +15,11 @@ from mammolab.audit.run import (
     Check,
     Finding,
     Settings,
-    in_words_of,
     level_of,
     run_checks,
-    tells_nothing,
 )
 from mammolab.audit.table import read_tables, with_scores
+from mammolab.audit.wording import in_words_of, tells_nothing
 from mammolab.errors import InputError
 from mammolab.evaluate.roc import auc
 from mammolab.pitfalls.verdict import GuardVerdict

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from mammolab.errors import InputError
-from mammolab.pitfalls.collection import SamplingRule, reached
+from mammolab.pitfalls.collection import SamplingRule, convenient_rule, reached
 
 
 @pytest.fixture
@@ -45,3 +45,14 @@ def test_a_rule_that_names_nothing_lists_what_there_is(exams):
         reached(exams, True, SamplingRule(years=(2009,)))
     with pytest.raises(InputError, match="reaches no exam without cancer"):
         reached(exams, False, SamplingRule(years=(2010,), devices=("birch",)))
+
+
+def test_convenient_years(exams):
+    more = pd.concat([exams, exams.assign(exam_year=2012, device="cedar")], ignore_index=True)
+    more.loc[0, "exam_year"] = None
+    assert convenient_rule(more, "early", 2, 1) == SamplingRule((2009, 2010), ("birch",))
+    assert convenient_rule(more, "even", 1, 1) == SamplingRule((2010, 2012))
+    with pytest.raises(InputError, match="no convenient source 'odd'; .* early"):
+        convenient_rule(more, "odd", 1, 1)
+    with pytest.raises(InputError, match="No exam is of an even year; the years are 2009"):
+        convenient_rule(exams[:2], "even", 1, 1)

@@ -7,9 +7,10 @@ from sklearn.linear_model import Ridge
 from mammolab.evaluate.multiplicity import max_t
 from mammolab.evaluate.resampling import sum_replicates
 from mammolab.evaluate.roc import auc
+from mammolab.pitfalls import _permutation
 from mammolab.pitfalls._contrasts import draw_bootstrap, group_contrasts, most_telling
 from mammolab.pitfalls._cross_validation import RIDGE, principal_components, probe_aucs
-from mammolab.pitfalls._permutation import exchanged_rows
+from mammolab.pitfalls._permutation import blocks_of_others, rows_of_others
 
 
 @pytest.fixture
@@ -56,14 +57,25 @@ def test_a_small_group_in_which_all_are_alike_claims_no_certainty():
 
 
 def test_women_change_places_as_a_whole():
-    patient = np.array([5, 5, 0, 1, 1, 2, 9, 9, 9])
-    stratum = np.array([0, 0, 0, 0, 0, 1, 0, 0, 0])
-    drawn = np.concatenate(list(exchanged_rows(patient, stratum, 200, np.random.default_rng(0))))
+    patient = np.array([3, 3, 0, 1, 1, 2, 4, 4, 4])
+    kind = np.array([0, 0, 1, 0, 0])  # of the five; the third is alone in hers
+    drawn = np.concatenate(list(blocks_of_others(patient, 200, np.random.default_rng(0), kind)))
     assert drawn.shape == (200, 9)
-    assert (np.sort(drawn, axis=1) == np.arange(9)).all()
-    pairs = {tuple(row[[0, 1]]) for row in drawn}
-    assert pairs == {(0, 1), (3, 4)}  # the two women with two rows, in their order
-    assert (drawn[:, [2, 5, 6, 7, 8]] == [2, 5, 6, 7, 8]).all()  # the others are alone
+    for woman in range(5):
+        received = patient[drawn[:, patient == woman]]
+        assert (received == received[:, :1]).all()  # all of hers are of one other
+        assert set(received[:, 0]) == ({2} if woman == 2 else {0, 1, 3, 4})
+    three = drawn[:, patient == 4]
+    assert all(len(set(row)) == min(3, (patient == patient[row[0]]).sum()) for row in three)
+
+
+def test_blocks_hold_the_same_draws_as_one_by_one(monkeypatch):
+    patient = np.arange(30) // 3
+    one_by_one = list(rows_of_others(patient, 7, np.random.default_rng(1)))
+    monkeypatch.setattr(_permutation, "_BLOCK_CELLS", 60)
+    blocks = list(blocks_of_others(patient, 7, np.random.default_rng(1)))
+    assert [len(block) for block in blocks] == [2, 2, 2, 1]
+    np.testing.assert_array_equal(np.concatenate(blocks), one_by_one)
 
 
 def test_the_worst_of_the_significant_is_told():

@@ -104,6 +104,31 @@ class TestDeviceProbe:
         # Two normals two standard deviations apart: AUC = Phi(2 / sqrt 2).
         assert verdict.statistic == pytest.approx(0.921, abs=0.02)
 
+    def test_finds_it_where_one_device_takes_more_images(self):
+        patient = np.repeat(np.arange(200), np.where(np.arange(200) % 4, 2, 3))
+        device = np.where(patient % 4, "alder", "birch")
+        features = generator(6).normal(size=(len(patient), 4))
+        features[:, 0] += 2 * (device == "birch")
+        table = {"device": device, "label": patient % 10 == 0, "patient_ids": patient.astype(str)}
+        assert self.judge(table, features).fired
+
+    def test_patients_with_their_own_look_do_not_fire_it(self):
+        # Ten images of each of 40 women, who stay with their device: as many single images would
+        # tell less by chance.
+        fired = 0
+        for seed in range(10):
+            rng = generator(seed)
+            patient = np.repeat(np.arange(40), 10)
+            features = rng.normal(size=(40, 4))[patient] + 0.1 * rng.normal(size=(400, 4))
+            device = np.where(rng.permutation(40) < 20, "alder", "birch")[patient]
+            table = {
+                "device": device,
+                "label": patient % 2 == 0,
+                "patient_ids": patient.astype(str),
+            }
+            fired += self.judge(table, features, seed).fired
+        assert fired <= 3  # of ten at 1 in 20, more come once in 1,000 times
+
     def test_what_tells_the_label_alone_does_not_count(self, device_exams):
         table = device_exams(2, n=3000)
         rng = generator(3)

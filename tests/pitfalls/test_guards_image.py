@@ -54,6 +54,18 @@ class TestBorderProbe:
         verdict = self.judge(images, patient < 14, patient.astype(str))
         assert not verdict.fired
 
+    @pytest.mark.parametrize("n_images_with_cancer", [2, 6])
+    def test_finds_a_marker_where_women_with_cancer_have_more_images(self, n_images_with_cancer):
+        with_cancer = np.arange(80) < 24
+        n_images = np.where(with_cancer, n_images_with_cancer, 4)
+        patient = np.repeat(np.arange(80), n_images)
+        images = self.pictures(len(patient), 6)
+        label = with_cancer[patient]
+        images[label, 1:4, -4:-1] = 255
+        verdict = self.judge(images, label, patient.astype(str))
+        assert verdict.fired
+        assert verdict.statistic > 0.95
+
     def test_refusals(self):
         label = np.arange(40) % 2 == 0
         with pytest.raises(InputError, match="uint8"):

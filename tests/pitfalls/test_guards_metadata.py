@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from mammolab.errors import InputError
 from mammolab.pitfalls._permutation import rows_of_others
 from mammolab.pitfalls.collection import SamplingRule
-from mammolab.pitfalls.guards_metadata import METADATA, metadata_auc
+from mammolab.pitfalls.guards_metadata import METADATA, cell_scores, metadata_auc
 from mammolab.pitfalls.sources import collect_from_sources
 
 
@@ -67,6 +68,26 @@ class TestRowsOfOthers:
                 assert len(set(one)) == min(len(one), available)
             taken.add(tuple(rows))
         assert len(taken) > 50
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_scores_of_cells_are_those_of_scikit_learn(seed):
+    """Few cells or many, rare classes, cells without an exam, a level that tells all."""
+    rng = np.random.default_rng(seed)
+    n_cells = int(rng.integers(2, 60))
+    design = np.column_stack(
+        [np.eye(n)[rng.integers(0, n, n_cells)] for n in rng.integers(1, 8, 3)]
+    )
+    mass = rng.gamma(0.3, 1.0, (2, 4, n_cells)) * (rng.random((2, 4, n_cells)) < 0.7)
+    mass[:, :, 0] += 0.01  # both classes are there
+    positive, negative = mass / mass.sum(axis=2, keepdims=True) * 10 ** rng.uniform(0, 4)
+    for one, ours in enumerate(cell_scores(design, positive, negative)):
+        theirs = LogisticRegression(solver="newton-cholesky", tol=1e-10, max_iter=500).fit(
+            np.concatenate([design, design]),
+            np.repeat([0, 1], n_cells),
+            sample_weight=np.concatenate([negative[one], positive[one]]),
+        )
+        np.testing.assert_allclose(ours, theirs.decision_function(design), atol=1e-5)
 
 
 class TestMetadataAuc:

@@ -80,7 +80,7 @@ class TestDuplicateImages:
         verdict = duplicate_images(image_fingerprint(images), self.ids, self.split)
         assert verdict.fired
         assert verdict.statistic == 10 / 200
-        assert "5 pairs under two patient ids" in verdict.message
+        assert "5 pairs across splits, 5 of them under two patient ids, and 0" in verdict.message
 
     def test_finds_a_copy_at_half_the_resolution(self):
         images = pictures(2)
@@ -89,10 +89,24 @@ class TestDuplicateImages:
         found = duplicate_images(np.concatenate([whole, half]), list("abcd"), list("xxyy"))
         assert found.statistic == 1
 
-    def test_copies_within_a_split_do_no_harm(self):
+    @pytest.mark.parametrize("split", [split, None])
+    def test_copies_within_a_split_are_of_one_patient_or_counted(self, split):
         images = pictures(200)
         images[50] = images[51]
-        assert not duplicate_images(image_fingerprint(images), self.ids, self.split).fired
+        ids = self.ids.copy()
+        verdict = duplicate_images(image_fingerprint(images), ids, split)
+        assert verdict.fired
+        assert verdict.statistic == 2 / 200
+        assert ("0 pairs across splits" in verdict.message) == (split is not None)
+        ids[50] = ids[51]
+        assert duplicate_images(image_fingerprint(images), ids, split).statistic == 0
+
+    def test_a_copy_in_no_split_is_passed_over(self):
+        images = pictures(200)
+        images[50] = images[51]
+        split = self.split.astype(object)
+        split[50] = None
+        assert duplicate_images(image_fingerprint(images), self.ids, split).statistic == 0
 
     def test_blank_images_have_no_twins(self):
         images = pictures(200)
@@ -107,14 +121,20 @@ class TestDuplicateImages:
         assert duplicate_images(fingerprints, ids, split, max_bits=0).statistic == 0
         assert duplicate_images(fingerprints, ids, split, max_bits=1).statistic == 2 / 3
         assert duplicate_images(fingerprints, ids, split, max_bits=8).statistic == 1
+        # a and c are eight bits apart, b and c seven: of one patient in one split that is no twin
+        assert duplicate_images(fingerprints, ["a", "b", "b"], split, max_bits=7).statistic == 2 / 3
 
     def test_blocks_do_not_matter(self):
         rng = np.random.default_rng(3)
         fingerprints = rng.integers(1, 2**63, 1300, dtype=np.uint64)
         fingerprints[1299] = fingerprints[0]
+        fingerprints[700] = fingerprints[600]
         ids = np.arange(1300).astype(str)
-        verdict = duplicate_images(fingerprints, ids, np.where(ids < "5", "x", "y"), max_bits=0)
-        assert verdict.statistic == (2 / 1300 if (ids[1299] < "5") != (ids[0] < "5") else 0)
+        split = np.where(np.arange(1300) < 650, "x", "y")
+        assert duplicate_images(fingerprints, ids, split, max_bits=0).statistic == 4 / 1300
+        ids[[700, 1299]] = ids[[600, 0]]
+        assert duplicate_images(fingerprints, ids, split, max_bits=0).statistic == 4 / 1300
+        assert duplicate_images(fingerprints, ids, None, max_bits=0).statistic == 0
 
     def test_row_order_does_not_matter(self):
         images = pictures(200)

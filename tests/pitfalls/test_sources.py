@@ -13,6 +13,7 @@ from mammolab.pitfalls.sources import (
     CONFOUNDED_SOURCES,
     collect_from_sources,
     confounded_sources,
+    processed_by_year,
     several_images,
     sound_scores,
 )
@@ -99,6 +100,30 @@ def test_another_source_is_reported_as_cancer(fabricated_study, sound):
     assert now.reported.value > now.true.value + 0.1
     assert now.guard.fired
     assert now.guard.name == CONFOUNDED_SOURCES.guard
+
+
+class TestEvenYears:
+    """Negatives of even years harm where the year is seen in the picture, and only there."""
+
+    rule = SamplingRule(years=(2010,))
+
+    def test_pictures_of_those_years_alone_are_changed(self, fabricated_study):
+        other = processed_by_year(fabricated_study, (2010,), 1.5)
+        changed = (other.thumbnails != fabricated_study.thumbnails).any(axis=(1, 2))
+        exams = fabricated_study.exams.set_index("exam_id")
+        of_2010 = fabricated_study.inputs["exam_id"].map(exams["exam_year"]) == 2010
+        np.testing.assert_array_equal(changed, of_2010)
+
+    def test_a_year_that_leaves_no_trace_is_told_by_the_guard_alone(self, fabricated_study, sound):
+        now = confounded_sources(fabricated_study, self.rule, sound, streams, 1.0)
+        assert now.reported.low < now.true.value < now.reported.high
+        assert now.guard.fired
+        assert now.guard.statistic == pytest.approx(0.75, abs=0.05)  # half of the cancers are 2009
+
+    def test_a_year_that_is_seen_is_reported_as_cancer(self, fabricated_study, sound):
+        seen = processed_by_year(fabricated_study, (2010,), 4.0)
+        now = confounded_sources(seen, self.rule, sound, streams, 1.0)
+        assert now.reported.low > now.true.value
 
 
 def test_the_dial_of_several_images(fabricated_study, sound):

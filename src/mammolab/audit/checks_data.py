@@ -89,7 +89,9 @@ def _overlap(table: AuditTable, settings: Settings, seed: int) -> Finding:
 def _duplicates(table: AuditTable, settings: Settings, seed: int) -> Finding:
     rows = table.rows.iloc[table.images.rows]
     prints = image_fingerprint(table.images.thumbnails)
-    return Finding(duplicate_images(prints, rows["patient"].to_numpy(), rows["split"]))
+    parted = table.has("split") and rows["split"].nunique() > 1
+    split = rows["split"] if parted else None
+    return Finding(duplicate_images(prints, rows["patient"].to_numpy(), split))
 
 
 def _together(table: AuditTable, settings: Settings, seed: int) -> Finding:
@@ -197,8 +199,8 @@ def _each(
 CHECKS: tuple[Check, ...] = (
     Check("patient_overlap", "Is every patient in one split only?", ("patient_id", "split"),
           _overlap, False, SPLIT),
-    Check("duplicate_images", "Are there copies of an image in two splits?", ("split", "images"),
-          _duplicates, False, SPLIT),
+    Check("duplicate_images", "Are there copies of an image in two splits, or of two patients?",
+          ("images",), _duplicates, False, SPLIT),
     Check("prevalence", "Are positives as frequent as in the population?", (LABEL,),
           _prevalence, True, SOURCE),
     Check("metadata_together", "Do site, device and year together tell the label?",

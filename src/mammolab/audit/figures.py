@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mammolab.audit.run import TELLS_NOTHING, Result, tells_nothing
+from mammolab.audit.run import Result
+from mammolab.audit.wording import TELLS_NOTHING, tells_nothing
 from mammolab.report.style import COLOURS, text_beside
 
 ALONE = "alone_"  # checks whose statistic is the AUC of one column

@@ -14,18 +14,9 @@ from mammolab import __version__
 from mammolab.audit.columns import LABEL
 from mammolab.audit.figures import alone_figure, drawn
 from mammolab.audit.registry import BY_CHANCE, CHECKS, GROUPS
-from mammolab.audit.run import (
-    FEWEST_POSITIVES,
-    LEVELS,
-    TELLS_NOTHING,
-    Result,
-    Settings,
-    nothing_judged,
-    plural,
-    sentence_case,
-    tells_nothing,
-)
+from mammolab.audit.run import FEWEST_POSITIVES, LEVELS, Result, Settings, nothing_judged
 from mammolab.audit.table import AuditTable
+from mammolab.audit.wording import TELLS_NOTHING, plural, sentence_case, tells_nothing
 from mammolab.data.user_table import brief
 from mammolab.errors import InputError
 from mammolab.files import write_json

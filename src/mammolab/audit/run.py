@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from zlib import crc32
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from mammolab.audit.columns import LABEL
 from mammolab.audit.table import AuditTable
+from mammolab.audit.wording import (
+    in_words_of,
+    lower_first,
+    plural,
+    sentence_case,
+    telling_nothing,
+    told_apart,
+)
 from mammolab.errors import InputError
 from mammolab.evaluate.checks import Estimate
 from mammolab.pitfalls.verdict import GuardVerdict
@@ -20,7 +25,6 @@ from mammolab.pitfalls.verdict import GuardVerdict
 # What a column can be read from, where it is not there itself.
 OTHERWISE = {"recalled": "recalled (or birads)", "exam_year": "exam_year (or exam_date)",
              "images": "images (--images)"}  # fmt: skip
-_AUC_IN_WORDS = re.compile(r"an AUC of 0\.\d+")
 LEVELS = ("red", "amber", "green", "skipped")
 # A check is amber where its guard, asked again at half of its tolerance, fires (assumption), or
 # where fewer patients of the smaller class than this stand behind it: silence then says little.
@@ -97,17 +101,6 @@ class Result:
     high: float = float("nan")
 
 
-# Checks whose statistic is a cross-validated AUC: below one half it tells nothing, since what was
-# learnt of one part of the patients is held against the rest.
-CROSS_VALIDATED = ("alone_", "metadata_together", "border_probe", "device_probe")
-TELLS_NOTHING = 0.5
-
-
-def tells_nothing(name: str, statistic: float) -> bool:
-    """Whether a check's number is a cross-validated AUC below one half."""
-    return name.startswith(CROSS_VALIDATED) and statistic < TELLS_NOTHING
-
-
 def run_checks(
     table: AuditTable,
     settings: Settings,
@@ -133,13 +126,10 @@ def run_checks(
             progress(f"{k + 1} of {len(checks)}: {check.question}")
         stream = np.random.default_rng([settings.seed, crc32(check.name.encode())])
         try:
-            with warnings.catch_warnings():
-                # The solver of a nearly empty table goes on by another method; nobody need know.
-                warnings.filterwarnings("ignore", "Line search of Newton", ConvergenceWarning)
-                finding = check.run(table, settings, int(stream.integers(2**32)))
+            finding = check.run(table, settings, int(stream.integers(2**32)))
             results.append(_judged(check, finding, table))
         except InputError as error:
-            sentence = f"Not judged: {_lower_first(str(error).rstrip('.'))}."
+            sentence = f"Not judged: {lower_first(str(error).rstrip('.'))}."
             results.append(Result(check.name, check.group, check.question, "skipped", sentence))
     return results
 
@@ -249,30 +239,6 @@ def level_of(finding: Finding, n_smaller: int | None) -> str:
     return "amber" if few or finding.close or not finding.told else "green"
 
 
-def plural(unit: str) -> str:
-    """Several of a unit.
-
-    Examples
-    --------
-    >>> plural("woman"), plural("exam")
-    ('women', 'exams')
-    """
-    return "women" if unit == "woman" else f"{unit}s"
-
-
-def in_words_of(table: AuditTable, sentence: str) -> str:
-    """A guard's sentence, which speaks of exams and cancer, in the words of the table.
-
-    On chest X-rays "12 exams have cancer" becomes "12 images have a finding".
-    """
-    words = {"exams": plural(table.unit), "exam": table.unit}
-    if table.label != "cancer":
-        words |= {"cancers": "positives", "cancer": table.label}
-        words |= {"women": "patients", "woman": "patient"}
-    pattern = r"(?<!_)\b(" + "|".join(words) + r")\b(?!_)"
-    return re.sub(pattern, lambda found: words[found[0]], sentence)
-
-
 def _judged(check: Check, finding: Finding, table: AuditTable) -> Result:
     n_smaller = None
     if check.both_classes:
@@ -282,9 +248,7 @@ def _judged(check: Check, finding: Finding, table: AuditTable) -> Result:
         )
     level = level_of(finding, n_smaller)
     sentence = sentence_case(in_words_of(table, finding.verdict.message))
-    if tells_nothing(check.name, finding.verdict.statistic):
-        sentence = _AUC_IN_WORDS.sub("an AUC not above 0.50", sentence)
-        sentence = sentence.replace("no more than the limit", "it tells nothing")
+    sentence = telling_nothing(check.name, finding.verdict.statistic, sentence)
     if level == "amber" and n_smaller is not None and n_smaller < FEWEST_POSITIVES:
         patients = "patient is" if n_smaller == 1 else "patients are"
         sentence += f" Only {n_smaller} {patients} of the smaller class: too few to tell."
@@ -301,28 +265,3 @@ def _judged(check: Check, finding: Finding, table: AuditTable) -> Result:
         interval.low,
         interval.high,
     )
-
-
-def told_apart(sentence: str, number: float, limit: float) -> str:
-    """The sentence with more digits where number and limit would read alike and are not.
-
-    Examples
-    --------
-    >>> told_apart("An AUC of 0.60 (limit 0.60): too far.", 0.6031, 0.6)
-    'An AUC of 0.603 (limit 0.600): too far.'
-    """
-    alike = f"{number:.2f}"
-    if number == limit or alike != f"{limit:.2f}" or f"{alike} (limit {alike}" not in sentence:
-        return sentence
-    digits = next((n for n in range(3, 9) if f"{number:.{n}f}" != f"{limit:.{n}f}"), 2)
-    apart = f"{number:.{digits}f} (limit {limit:.{digits}f}"
-    return sentence.replace(f"{alike} (limit {alike}", apart)
-
-
-def sentence_case(text: str) -> str:
-    """The text with its first letter large; a name with an underscore stays as it is."""
-    return text if "_" in text.split(" ", 1)[0] else text[:1].upper() + text[1:]
-
-
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]

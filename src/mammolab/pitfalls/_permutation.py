@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,56 +12,18 @@ N_PERMUTATIONS = 99  # behind the limit of a probe
 _BLOCK_CELLS = 2_000_000  # rows times permutations held at once
 
 
-def exchanged_rows(
+def rows_of_others(
     patient: NDArray[np.intp],
-    stratum: NDArray[np.intp],
     n_permutations: int,
     rng: np.random.Generator,
-) -> Iterator[NDArray[np.intp]]:
-    """Yield blocks of permutations of rows in which patients change places as a whole.
-
-    Within a stratum, patients with equally many rows there are shuffled; one who is alone with her
-    number of rows stays where she is.
-
-    Parameters
-    ----------
-    patient, stratum : array of int, shape (n,)
-    n_permutations : int
-    rng : numpy Generator
-
-    Yields
-    ------
-    array of int, shape (n_block, n)
-        The row whose values each row receives.
-    """
-    unit = np.unique(np.stack([stratum, patient]), axis=1, return_inverse=True)[1].ravel()
-    order = np.argsort(unit, kind="stable")
-    sizes = np.bincount(unit)
-    starts = np.cumsum(sizes) - sizes
-    kinds = np.stack([stratum[order[starts]], sizes])
-    rows_of = [  # each (patients, rows of a patient)
-        order[starts[(kinds == kind[:, None]).all(axis=0)][:, None] + np.arange(kind[1])]
-        for kind in np.unique(kinds, axis=1).T
-    ]
-    n_block = max(1, _BLOCK_CELLS // len(patient))
-    for first in range(0, n_permutations, n_block):
-        n = min(n_block, n_permutations - first)
-        drawn = np.empty((n, len(patient)), dtype=np.intp)
-        for rows in rows_of:
-            members = np.broadcast_to(np.arange(len(rows)), (n, len(rows)))
-            drawn[:, rows.ravel()] = rows[rng.permuted(members, axis=1)].reshape(n, -1)
-        yield drawn
-
-
-def rows_of_others(
-    patient: NDArray[np.intp], n_permutations: int, rng: np.random.Generator
+    kind: NDArray[np.intp] | None = None,
 ) -> Iterator[NDArray[np.intp]]:
     """Yield, for each row, a row of the patient that hers changes places with.
 
-    Any two may change places, however many rows they have: those with cancer are often the ones
-    with more images, and among them alone nobody has a label to exchange. Her rows take the other's
-    in random order, from the first again once all are taken. What patients with one row each
-    receive is a permutation of the rows.
+    Any two of a kind may change places, however many rows they have: those with cancer are often
+    the ones with more images, and among them alone nobody has a label to exchange. Her rows take
+    the other's in random order, from the first again once all are taken. What patients with one row
+    each receive is a permutation of the rows.
 
     Parameters
     ----------
@@ -68,6 +31,8 @@ def rows_of_others(
         0 up, none left out.
     n_permutations : int
     rng : numpy Generator
+    kind : array of int, shape (n_patients,), optional
+        Of each patient; all are of one kind by default.
 
     Yields
     ------
@@ -79,7 +44,25 @@ def rows_of_others(
     by_patient = np.argsort(patient, kind="stable")
     place = np.empty(len(patient), dtype=np.intp)  # of a row among those of its patient
     place[by_patient] = np.arange(len(patient)) - np.repeat(starts, sizes)
+    kind = np.zeros(len(sizes), dtype=np.intp) if kind is None else kind
+    of_kind = [np.flatnonzero(kind == one) for one in np.unique(kind)]
+    partner = np.empty(len(sizes), dtype=np.intp)
     for _ in range(n_permutations):
-        other = rng.permutation(len(sizes))[patient]
-        shuffled = np.lexsort([rng.random(len(patient)), patient])
+        for patients in of_kind:
+            partner[patients] = rng.permutation(patients)
+        other = partner[patient]
+        shuffled = by_patient[np.argsort(patient[by_patient] + rng.random(len(patient)))]
         yield shuffled[starts[other] + place % sizes[other]]
+
+
+def blocks_of_others(
+    patient: NDArray[np.intp],
+    n_permutations: int,
+    rng: np.random.Generator,
+    kind: NDArray[np.intp] | None = None,
+) -> Iterator[NDArray[np.intp]]:
+    """The same, as many at once as fit, shape (n_block, n)."""
+    n_block = max(1, _BLOCK_CELLS // len(patient))
+    draws = rows_of_others(patient, n_permutations, rng, kind)
+    while block := list(islice(draws, n_block)):
+        yield np.stack(block)

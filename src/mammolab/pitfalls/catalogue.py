@@ -10,7 +10,6 @@ from mammolab.errors import unknown_name
 from mammolab.pitfalls.best_subgroup import BEST_SUBGROUP
 from mammolab.pitfalls.censoring_weights import WRONG_CENSORING
 from mammolab.pitfalls.clusters import IMAGES_INDEPENDENT
-from mammolab.pitfalls.device import DEVICE_SCORES
 from mammolab.pitfalls.device_repairs import DEVICE_SHORTCUT
 from mammolab.pitfalls.enrichment import ENRICHED_TEST_SET, SPECTRUM
 from mammolab.pitfalls.exclusion import EXCLUSIONS
@@ -31,6 +30,7 @@ from mammolab.pitfalls.replicates import REPLICATE_T_TEST
 from mammolab.pitfalls.selection import BEST_OF_RUNS, TUNED_ON_TEST
 from mammolab.pitfalls.sources import CONFOUNDED_SOURCES, SEVERAL_IMAGES
 from mammolab.pitfalls.transfer import CARRIED_THRESHOLD
+from mammolab.pitfalls.upgrade import DEVICE_SCORES
 
 # By chapter: 11_pitfalls_data, 12_pitfalls_models, 13_pitfalls_analysis.
 CHAPTERS: dict[str, tuple[Failure, ...]] = {

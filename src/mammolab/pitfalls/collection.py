@@ -9,6 +9,7 @@ import pandas as pd
 from mammolab.errors import InputError, unknown_name
 
 LABEL = "cancer_within_1y"
+CONVENIENT = ("early", "even")
 DENSE = ("c", "d")
 
 
@@ -26,6 +27,40 @@ class SamplingRule:
 
     years: tuple[int, ...] = ()
     devices: tuple[str, ...] = ()
+
+
+def convenient_rule(
+    exams: pd.DataFrame, negatives_from: str, n_early_years: int, n_devices: int
+) -> SamplingRule:
+    """Where negatives are easy to get.
+
+    Parameters
+    ----------
+    exams : DataFrame
+        exam_year, device.
+    negatives_from : {"early", "even"}
+        "early": the first years, on the devices most used then; "even": the even years, whatever
+        the device, as in the lecture this package retells.
+    n_early_years, n_devices : int
+        Of "early".
+
+    Raises
+    ------
+    InputError
+        If it is called otherwise, or there is no such year.
+    """
+    if negatives_from not in CONVENIENT:
+        raise unknown_name("convenient source", negatives_from, CONVENIENT)
+    years = sorted(map(int, exams["exam_year"].dropna().unique()))
+    if negatives_from == "early":
+        early = exams[exams["exam_year"].isin(years[:n_early_years])]
+        devices = tuple(early["device"].value_counts().index[:n_devices])
+        return SamplingRule(tuple(years[:n_early_years]), devices)
+    even = tuple(year for year in years if year % 2 == 0)
+    if not even:
+        there = ", ".join(map(str, years)) or "none"
+        raise InputError(f"No exam is of an even year; the years are {there}.")
+    return SamplingRule(even)
 
 
 def reached(exams: pd.DataFrame, label: bool, rule: SamplingRule) -> pd.DataFrame:

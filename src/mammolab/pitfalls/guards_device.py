@@ -16,7 +16,7 @@ from mammolab.pitfalls._cross_validation import (
     probe_aucs,
 )
 from mammolab.pitfalls._exams import check_exams, check_levels, told
-from mammolab.pitfalls._permutation import N_PERMUTATIONS, exchanged_rows
+from mammolab.pitfalls._permutation import N_PERMUTATIONS, blocks_of_others
 from mammolab.pitfalls.guards_metadata import METADATA_TOLERANCE
 from mammolab.pitfalls.verdict import GuardVerdict
 
@@ -138,8 +138,8 @@ def device_probe(
     GuardVerdict
         statistic: AUC of a linear probe, cross-validated over patients, for the device that is told
         best from the others; limit: `tolerance`, or, for a statistic above it, the 95th percentile
-        of the same with devices permuted among patients of equal label, if that is larger. Fires
-        above the limit.
+        of the same with the patients' devices permuted, among those with a positive row and among
+        the others, if that is larger. Fires above the limit.
 
     Raises
     ------
@@ -172,11 +172,12 @@ def device_probe(
     at = int(observed.argmax())
     statistic, limit = float(observed[at]), tolerance
     if statistic > tolerance:
+        with_cancer = (np.bincount(exams.patient, exams.label) > 0).astype(np.intp)
         chance = [
             aucs(groups[drawn].transpose(1, 0, 2).reshape(len(table), -1))
             .reshape(len(drawn), -1)
             .max(axis=1)
-            for drawn in exchanged_rows(exams.patient, stratum, n_permutations, rng)
+            for drawn in blocks_of_others(exams.patient, n_permutations, rng, with_cancer)
         ]
         limit = max(tolerance, float(np.quantile(np.concatenate(chance), 1 - LEVEL)))
     fired = statistic > limit

@@ -14,7 +14,7 @@ from mammolab.pitfalls._cross_validation import (
     probe_aucs,
 )
 from mammolab.pitfalls._exams import check_exams
-from mammolab.pitfalls._permutation import N_PERMUTATIONS, exchanged_rows
+from mammolab.pitfalls._permutation import N_PERMUTATIONS, blocks_of_others
 from mammolab.pitfalls.guards_metadata import METADATA_TOLERANCE
 from mammolab.pitfalls.verdict import GuardVerdict
 
@@ -84,7 +84,7 @@ def border_probe(
     statistic, limit = float(auc(exams.label[:, None], exams.weight)[0]), tolerance
     if statistic > tolerance:
         chance = []
-        for drawn in exchanged_rows(exams.patient, everyone, n_permutations, rng):
+        for drawn in blocks_of_others(exams.patient, n_permutations, rng):
             if np.ptp(exams.weight) == 0:
                 chance.append(auc(exams.label[drawn].T, exams.weight))
             else:  # a weight depends on the label and moves with it

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from mammolab.errors import InputError
 from mammolab.pitfalls.collection import LABEL, SamplingRule, reached
-from mammolab.pitfalls.failure import Failure, Outcome, Streams, check_dose
-from mammolab.pitfalls.small_study import SmallStudy, score_test_exams, train_on
-from mammolab.pitfalls.sources import judged
+from mammolab.pitfalls.failure import Failure, Outcome, Streams
+from mammolab.pitfalls.retraining import collected_outcome, trained_scores
+from mammolab.pitfalls.small_study import SmallStudy
 
 ON_THE_WOMAN = ("age_band", "density")
 ON_THE_PICTURE = ("device", "exam_year")
@@ -107,8 +107,7 @@ def closely_matched_scores(
     study: SmallStudy, convenient: SamplingRule, streams: Streams
 ) -> pd.Series:
     """Test scores of the network whose controls are from the same device and year: the repair."""
-    train, _ = _collected(study, convenient, 0.0, streams)
-    return score_test_exams(study, train_on(study, train["exam_id"], streams("small training")))
+    return trained_scores(study, collect_matched, convenient, 0.0, streams)
 
 
 def matching_on_age_density(
@@ -141,19 +140,4 @@ def matching_on_age_density(
     ----------
     Badgeley et al. 2019, doi:10.1038/s41746-019-0105-1.
     """
-    train, test = _collected(study, convenient, check_dose(dose), streams)
-    scores = closely_matched
-    if dose > 0:
-        network = train_on(study, train["exam_id"], streams("small training"))
-        scores = score_test_exams(study, network)
-    return judged(study, scores, test, dose, dose, closely_matched, streams)
-
-
-def _collected(
-    study: SmallStudy, convenient: SamplingRule, share: float, streams: Streams
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    train, test = (
-        collect_matched(study.of_split(split), convenient, share, streams(f"match {split}"))
-        for split in ("train", "test")
-    )
-    return train, test
+    return collected_outcome(study, collect_matched, convenient, closely_matched, streams, dose)

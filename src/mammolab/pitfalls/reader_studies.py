@@ -1,23 +1,23 @@
-"""Three ways in which readers in a study are not the readers at work.
-
-Readers are simulated by signal detection: a reading is the case's conspicuity plus noise, and is
-recalled above the reader's criterion. Half of the variance is the case's own, shared by readers.
-"""
+"""Three ways in which readers in a study are not the readers at work."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logit
 from scipy.stats import norm
 
 from mammolab.errors import InputError
 from mammolab.evaluate.checks import Estimate
-from mammolab.evaluate.mrmc import reader_mean
-from mammolab.evaluate.rates import proportion_estimate
 from mammolab.evaluate.reader_criterion import prevalence_weight, recall_at_rate
-from mammolab.evaluate.readers import share_covariance
 from mammolab.pitfalls import guards_prevalence
+from mammolab.pitfalls._simulated_readers import (
+    CASE_SHARE,
+    READER_SPREAD,
+    mean_sensitivity,
+    readings,
+    share_beaten,
+    talents,
+)
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
 from mammolab.pitfalls.guards_readers import follows_errors, reader_setting
 from mammolab.pitfalls.many_aucs import auc_separation
@@ -28,8 +28,6 @@ from mammolab.world.streams import stream
 SENSITIVITY, SPECIFICITY = 0.869, 0.889
 # Share of cancers found in the clinic and where half of the exams are cancers (Evans 2013).
 FOUND_IN_CLINIC, FOUND_AT_HALF = 0.70, 0.88
-READER_SPREAD = 0.25  # standard deviation of d' among readers (assumption)
-CASE_SHARE = 0.5  # of the variance of a reading (assumption)
 
 LABORATORY_EFFECT = Failure(
     name="laboratory_effect",
@@ -112,13 +110,13 @@ def laboratory_effect(
     check_dose(dose)
     d_system = auc_separation(system_auc)
     d_mean = norm.ppf(SENSITIVITY) + norm.ppf(SPECIFICITY)
-    talent = _talents(n_readers)
+    talent = talents(n_readers)
     at_work = d_mean + talent
     in_laboratory = d_mean - dose * lost_d_prime + (1 + dose * (spread_factor - 1)) * talent
     label = np.arange(n_cancers + n_healthy) < n_cancers
     criterion = norm.ppf(SPECIFICITY)
-    study = _readings(stream(seed, "laboratory"), label, in_laboratory, shared=True) > criterion
-    work = _readings(stream(seed, "work"), label, at_work, shared=False) > criterion
+    study = readings(stream(seed, "laboratory"), label, in_laboratory, shared=True) > criterion
+    work = readings(stream(seed, "work"), label, at_work, shared=False) > criterion
     true = float(norm.cdf((d_system - d_mean) / READER_SPREAD))
 
     readers = np.tile(np.arange(n_readers).astype(str), 2 * len(label))
@@ -133,9 +131,9 @@ def laboratory_effect(
     return Outcome(
         dose,
         dose * lost_d_prime,
-        _share_beaten(study, label, d_system),
+        share_beaten(study, label, d_system),
         Estimate(true, true, true),
-        _share_beaten(work, label, d_system),
+        share_beaten(work, label, d_system),
         guard,
     )
 
@@ -192,12 +190,12 @@ def prevalence_effect(
     moved = (odds - logit(prevalence)) / (logit(0.5) - logit(prevalence))
     criterion = criterion_at["clinic"] + moved * (criterion_at["half"] - criterion_at["clinic"])
 
-    d_prime = d_mean + _talents(n_readers)
+    d_prime = d_mean + talents(n_readers)
     n_healthy = round(n_cancers * (1 - here) / here)
-    of_cancers = _readings(
+    of_cancers = readings(
         stream(seed, "cancers"), np.ones(n_cancers, dtype=bool), d_prime, shared=True
     )
-    of_healthy = _readings(
+    of_healthy = readings(
         stream(seed, "healthy"), np.zeros(n_healthy, dtype=bool), d_prime, shared=True
     )
     label = np.arange(n_cancers + n_healthy) < n_cancers
@@ -207,9 +205,9 @@ def prevalence_effect(
     return Outcome(
         dose,
         here,
-        _mean_sensitivity(of_cancers > criterion),
+        mean_sensitivity(of_cancers > criterion),
         Estimate(FOUND_IN_CLINIC, FOUND_IN_CLINIC, FOUND_IN_CLINIC),
-        _mean_sensitivity(at_rate[label]),
+        mean_sensitivity(at_rate[label]),
         guards_prevalence.prevalence(label, prevalence),
     )
 
@@ -253,7 +251,7 @@ def automation_bias(
     for name, value in (("system_in_study", system_in_study), ("system_in_use", system_in_use)):
         if not 0 < value < 1:
             raise InputError(f"{name} must lie between 0 and 1, not {value}.")
-    d_prime = norm.ppf(SENSITIVITY) + norm.ppf(SPECIFICITY) + _talents(n_readers)
+    d_prime = norm.ppf(SENSITIVITY) + norm.ppf(SPECIFICITY) + talents(n_readers)
     share_alone, flagged, assisted = {}, {}, {}
     for name, n, sensitivity in (
         ("study", n_cancers, system_in_study),
@@ -274,42 +272,8 @@ def automation_bias(
     return Outcome(
         dose,
         dose,
-        _mean_sensitivity(in_study),
+        mean_sensitivity(in_study),
         Estimate(true, true, true),
-        _mean_sensitivity(draws["first year of use"] < assisted["first year of use"]),
+        mean_sensitivity(draws["first year of use"] < assisted["first year of use"]),
         follows_errors(alone, in_study, flagged["study"]),
     )
-
-
-def _talents(n_readers: int) -> NDArray[np.float64]:
-    """How far each reader's d' is from the mean: even quantiles, so that no panel is a lucky one."""
-    return READER_SPREAD * norm.ppf((np.arange(n_readers) + 0.5) / n_readers)
-
-
-def _readings(
-    rng: np.random.Generator, label: NDArray[np.bool_], d_prime: NDArray[np.float64], shared: bool
-) -> NDArray[np.float64]:
-    """Readings, shape (n_exams, n_readers), of unit variance; `shared`: all read the same exams."""
-    shape = (len(label), len(d_prime))
-    case = rng.standard_normal((len(label), 1) if shared else shape)
-    noise = rng.standard_normal(shape)
-    return label[:, None] * d_prime + np.sqrt(CASE_SHARE) * case + np.sqrt(1 - CASE_SHARE) * noise
-
-
-def _share_beaten(recall: NDArray[np.bool_], label: NDArray[np.bool_], d_system: float) -> Estimate:
-    """Share of readers whose point lies below the system's curve, the exact interval with it.
-
-    Half a reading is added to either side, so that a reader without a miss has a d' (Hautus 1995,
-    doi:10.3758/BF03203619).
-    """
-    hits, alarms = (
-        norm.ppf((recall[rows].sum(axis=0) + 0.5) / (rows.sum() + 1)) for rows in (label, ~label)
-    )
-    return proportion_estimate(int((hits - alarms < d_system).sum()), recall.shape[1])
-
-
-def _mean_sensitivity(recall: NDArray[np.bool_]) -> Estimate:
-    """Mean over readers of the recalls of cancers, (n_cancers, n_readers); both are random."""
-    fit = share_covariance(recall, np.ones_like(recall))
-    mean = reader_mean(fit.share, fit.covariance)
-    return Estimate(mean.value, max(mean.low, 0.0), min(mean.high, 1.0))

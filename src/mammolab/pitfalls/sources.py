@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from mammolab.errors import InputError
 from mammolab.pitfalls.collection import LABEL, SamplingRule, reached
 from mammolab.pitfalls.failure import Failure, Outcome, Streams, check_dose
-from mammolab.pitfalls.guards_metadata import METADATA, metadata_auc
-from mammolab.pitfalls.small_study import (
-    JOINTLY,
-    SmallStudy,
-    auc_of,
-    joint_scores,
-    score_test_exams,
-    train_on,
-)
+from mammolab.pitfalls.retraining import collected, collected_outcome, judged, trained_scores
+from mammolab.pitfalls.small_study import JOINTLY, SmallStudy, joint_scores
+from mammolab.pitfalls.upgrade import software_upgrade
 
 BATCH_OF_FOUR = 12  # inputs of four images
 
@@ -89,8 +86,7 @@ def sound_scores(study: SmallStudy, convenient: SamplingRule, streams: Streams) 
 
     It is dose 0 and the repair of every failure that takes its scores, so that it is trained once.
     """
-    train, _ = _collected(study, convenient, 0.0, streams)
-    return score_test_exams(study, train_on(study, train["exam_id"], streams("small training")))
+    return trained_scores(study, collect_from_sources, convenient, 0.0, streams)
 
 
 def confounded_sources(
@@ -106,7 +102,7 @@ def confounded_sources(
     ----------
     study : SmallStudy
     convenient : SamplingRule
-        Years and devices whose negatives are easy to get.
+        Years and devices whose negatives are easy to get, as `collection.convenient_rule` gives it.
     sound : Series
         As `sound_scores` gives it, by exam_id: dose 0, and the repair.
     streams : callable
@@ -124,12 +120,24 @@ def confounded_sources(
     Zech et al. 2018, doi:10.1371/journal.pmed.1002683; Badgeley et al. 2019,
     doi:10.1038/s41746-019-0105-1.
     """
-    train, test = _collected(study, convenient, check_dose(dose), streams)
-    scores = sound
-    if dose > 0:
-        network = train_on(study, train["exam_id"], streams("small training"))
-        scores = score_test_exams(study, network)
-    return judged(study, scores, test, dose, dose, sound, streams)
+    return collected_outcome(study, collect_from_sources, convenient, sound, streams, dose)
+
+
+def processed_by_year(study: SmallStudy, years: Collection[int], contrast: float) -> SmallStudy:
+    """The same study, had the pictures of some years been processed with another contrast.
+
+    Parameters
+    ----------
+    study : SmallStudy
+    years : collection of int
+    contrast : float
+        As for `device.software_upgrade`; 1 leaves the pictures as they are.
+    """
+    year = study.inputs["exam_id"].map(study.exams.set_index("exam_id")["exam_year"])
+    other = year.isin(years).to_numpy()
+    thumbnails = study.thumbnails.copy()
+    thumbnails[other] = software_upgrade(thumbnails[other], contrast)
+    return replace(study, thumbnails=thumbnails)
 
 
 def alone_scores(
@@ -138,10 +146,7 @@ def alone_scores(
     """Test scores of the network of `several_images` that looks at one image at a time and is
     trained on as many exams from everywhere: the repair.
     """
-    train, _ = _collected(study, convenient, 0.0, streams)
-    return joint_scores(
-        study, train["exam_id"], 1, BATCH_OF_FOUR, n_networks, streams("joint training")
-    )
+    return _joint_scores(study, convenient, 0.0, 1, n_networks, streams)
 
 
 def several_images(
@@ -176,53 +181,19 @@ def several_images(
         same, so that it, too, reports too much.
     """
     n_images = min(JOINTLY, key=lambda n: abs(np.log2(n) - 2 * check_dose(dose)))
-    train, test = _collected(study, convenient, 1.0, streams)
-    scores = joint_scores(
-        study, train["exam_id"], n_images, BATCH_OF_FOUR, n_networks, streams("joint training")
-    )
+    test = collected(study, collect_from_sources, convenient, 1.0, streams, "test")
+    scores = _joint_scores(study, convenient, 1.0, n_images, n_networks, streams)
     return judged(study, scores, test, dose, float(n_images), alone, streams)
 
 
-def judged(
+def _joint_scores(
     study: SmallStudy,
-    scores: pd.Series,
-    collected: pd.DataFrame,
-    dose: float,
-    setting: float,
-    repaired: pd.Series,
+    convenient: SamplingRule,
+    share: float,
+    n_images: int,
+    n_networks: int,
     streams: Streams,
-) -> Outcome:
-    """Outcome of a network: on the test exams collected, and on women as they come.
-
-    Parameters
-    ----------
-    scores, repaired : Series of float
-        Of all test exams, by exam_id: as trained on the collection, and with the repair.
-    collected : DataFrame
-        The test exams that one has collected.
-    dose, setting, study, streams
-        As for `Outcome` and `confounded_sources`.
-    """
-    test = study.of_split("test")
-    return Outcome(
-        dose,
-        setting,
-        auc_of(scores, collected, study.bootstrap, weighted=False),
-        auc_of(scores, test, study.bootstrap, weighted=True),
-        auc_of(repaired, test, study.bootstrap, weighted=True),
-        metadata_auc(
-            collected, LABEL, METADATA, collected["patient_id"], streams("metadata permutations")
-        ),
-    )
-
-
-def _collected(
-    study: SmallStudy, convenient: SamplingRule, share: float, streams: Streams
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    train, test = (
-        collect_from_sources(
-            study.of_split(split), convenient, share, streams(f"collect small {split}")
-        )
-        for split in ("train", "test")
-    )
-    return train, test
+) -> pd.Series:
+    train = collected(study, collect_from_sources, convenient, share, streams, "train")
+    rng = streams("joint training")
+    return joint_scores(study, train["exam_id"], n_images, BATCH_OF_FOUR, n_networks, rng)

@@ -8,17 +8,25 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
 
-from mammolab.errors import InputError
 from mammolab.evaluate.checks import Estimate
 from mammolab.evaluate.resampling import PatientBootstrap, percentile_interval, share_estimate
 from mammolab.evaluate.thresholds import lowest_per_patient
 from mammolab.pitfalls import guards_calibration
+from mammolab.pitfalls._carrying import (
+    COLUMNS,
+    allowed_misses,
+    check_columns,
+    check_sensitivity,
+    exams_of,
+    keeping_threshold,
+    matching_thresholds,
+    ruled_out,
+    score_at,
+)
 from mammolab.pitfalls._unjudged import judged
 from mammolab.pitfalls.failure import Failure, Outcome, check_dose
 
-COLUMNS = ("score", "cancer_within_1y", "patient_id", "sampling_weight")
 # A place with fewer dev cancers has no threshold of its own to speak of (assumption).
 FEWEST_CANCERS = 10
 
@@ -84,8 +92,8 @@ def most_different(dev: pd.DataFrame, by: str, sensitivity: float = 0.95) -> Car
     InputError
         If a column is missing.
     """
-    _check(dev, by)
-    _check_sensitivity(sensitivity)
+    check_columns(dev, by)
+    check_sensitivity(sensitivity)
     places = {}
     for name, exams in dev.groupby(by):
         women = exams.loc[exams["cancer_within_1y"].astype(bool), "patient_id"].nunique()
@@ -94,10 +102,10 @@ def most_different(dev: pd.DataFrame, by: str, sensitivity: float = 0.95) -> Car
     if len(places) < 2:
         return None
     home = max(places, key=lambda name: (len(places[name]), name))
-    threshold = _keeping(places[home], sensitivity)
-    share = float(_ruled_out(places[home], threshold))
+    threshold = keeping_threshold(places[home], sensitivity)
+    share = float(ruled_out(places[home], threshold))
     shifts = {
-        name: _score_at(exams, share) - threshold for name, exams in places.items() if name != home
+        name: score_at(exams, share) - threshold for name, exams in places.items() if name != home
     }
     away = max(shifts, key=lambda name: (abs(shifts[name]), name))
     return Carried(by, home, away, threshold, share, shifts[away])
@@ -154,10 +162,10 @@ def carried_threshold(
     check_dose(dose)
     rng = deepcopy(rng)
     local_rng, guard_rng = rng.spawn(2)
-    home, away = (_exams_of(test, carried.by, name) for name in (carried.home, carried.away))
-    local = _exams_of(dev, carried.by, carried.away)
-    like_home = float(_ruled_out(home, carried.threshold))
-    shift = _score_at(away, like_home) - carried.threshold
+    home, away = (exams_of(test, carried.by, name) for name in (carried.home, carried.away))
+    local = exams_of(dev, carried.by, carried.away)
+    like_home = float(ruled_out(home, carried.threshold))
+    shift = score_at(away, like_home) - carried.threshold
     back = (1 - dose) * shift
     away, local = (exams.assign(score=exams["score"] - back) for exams in (away, local))
     both = pd.concat([home, away])
@@ -217,24 +225,24 @@ def local_choices(
     InputError
         As for `carried_threshold`.
     """
-    _check_sensitivity(sensitivity)
+    check_sensitivity(sensitivity)
     exams_rng, cancers_rng = deepcopy(rng).spawn(2)
-    local, away = (_exams_of(frame, carried.by, carried.away) for frame in (dev, test))
+    local, away = (exams_of(frame, carried.by, carried.away) for frame in (dev, test))
     lowest, _, _ = lowest_per_patient(*(local[name] for name in COLUMNS))
     chosen = [("carried", 0, np.array([carried.threshold]))]
     for n in n_exams:
-        thresholds = _matching(local, carried.ruled_out_home, n, n_draws, exams_rng)
+        thresholds = matching_thresholds(local, carried.ruled_out_home, n, n_draws, exams_rng)
         chosen.append(("local exams", n, thresholds))
     for n in n_cancers:
         drawn = np.sort(cancers_rng.choice(lowest, (n_draws, n)), axis=1)
-        chosen.append(("local cancers", n, drawn[:, _allowed(n, sensitivity)]))
+        chosen.append(("local cancers", n, drawn[:, allowed_misses(n, sensitivity)]))
     cancers = away[away["cancer_within_1y"].astype(bool)]
     rows = []
     for rule, n, thresholds in chosen:
         row: dict[str, str | float] = {"rule": rule, "n": n}
         for metric, values in (
-            ("ruled_out", _ruled_out(away, thresholds)),
-            ("sensitivity", 1 - _ruled_out(cancers, thresholds)),
+            ("ruled_out", ruled_out(away, thresholds)),
+            ("sensitivity", 1 - ruled_out(cancers, thresholds)),
         ):
             low, high = percentile_interval(values)
             row |= {metric: values.mean(), f"{metric}_low": low, f"{metric}_high": high}
@@ -251,7 +259,9 @@ def _chosen_again(
     rng: np.random.Generator,
 ) -> Estimate:
     """Share ruled out with one local choice for each replicate of the test women."""
-    thresholds = _matching(local, carried.ruled_out_home, n_local, bootstrap.n_replicates, rng)
+    thresholds = matching_thresholds(
+        local, carried.ruled_out_home, n_local, bootstrap.n_replicates, rng
+    )
     weight = bootstrap.counts[:, bootstrap.columns(away["patient_id"])] * (
         away["sampling_weight"].to_numpy(float)
     )
@@ -259,46 +269,8 @@ def _chosen_again(
     total = weight.sum(axis=1)
     replicates = np.full(len(total), np.nan)
     np.divide((weight * below).sum(axis=1), total, out=replicates, where=total > 0)
-    value = float(_ruled_out(away, thresholds).mean())
+    value = float(ruled_out(away, thresholds).mean())
     return Estimate(value, *percentile_interval(replicates))
-
-
-def _matching(
-    local: pd.DataFrame, share: float, n_local: int, n_draws: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Thresholds, shape (n_draws,), below which `share` of n_local exams as they come lie."""
-    if n_local < 1:
-        raise InputError(f"n_local must be at least 1, not {n_local}.")
-    weight = local["sampling_weight"].to_numpy(float)
-    drawn = rng.choice(local["score"].to_numpy(float), (n_draws, n_local), p=weight / weight.sum())
-    return np.quantile(drawn, share, axis=1, method="hazen")
-
-
-def _keeping(exams: pd.DataFrame, sensitivity: float) -> float:
-    """The highest threshold that keeps so many of the women with cancer."""
-    lowest, _, _ = lowest_per_patient(*(exams[name] for name in COLUMNS))
-    return float(lowest[_allowed(len(lowest), sensitivity)])
-
-
-def _allowed(n_cancers: int, sensitivity: float) -> int:
-    # a hair more, so that 95% of 20 allows one miss whatever the rounding
-    return min(int((1 - sensitivity) * n_cancers + 1e-9), n_cancers - 1)
-
-
-def _ruled_out(exams: pd.DataFrame, threshold: ArrayLike) -> NDArray[np.float64]:
-    """Share of exams, by weight, that score below each threshold, of the thresholds' shape."""
-    order = np.argsort(exams["score"].to_numpy(float))
-    score = exams["score"].to_numpy(float)[order]
-    below = np.append(0.0, np.cumsum(exams["sampling_weight"].to_numpy(float)[order]))
-    return np.asarray(below[np.searchsorted(score, threshold, side="left")] / below[-1])
-
-
-def _score_at(exams: pd.DataFrame, share: float) -> float:
-    """The score below which that share of exams lies, by weight."""
-    order = np.argsort(exams["score"].to_numpy(float))
-    weight = exams["sampling_weight"].to_numpy(float)[order]
-    middle = (np.cumsum(weight) - weight / 2) / weight.sum()
-    return float(np.interp(share, middle, exams["score"].to_numpy(float)[order]))
 
 
 def _ruled_out_estimate(
@@ -309,25 +281,3 @@ def _ruled_out_estimate(
     return share_estimate(
         below, everybody, exams["patient_id"], exams["sampling_weight"], bootstrap
     )
-
-
-def _exams_of(frame: pd.DataFrame, by: str, place: str) -> pd.DataFrame:
-    _check(frame, by)
-    exams = frame[frame[by].astype("string") == place]
-    if exams.empty:
-        there = ", ".join(sorted(frame[by].dropna().astype(str).unique()))
-        raise InputError(f"No exam has {by} '{place}'; there are {there}.")
-    return exams
-
-
-def _check(frame: pd.DataFrame, by: str) -> None:
-    if missing := [column for column in (*COLUMNS, by) if column not in frame]:
-        raise InputError(
-            f"the exams lack the column(s) {', '.join(missing)}; they need "
-            f"{', '.join((*COLUMNS, by))}."
-        )
-
-
-def _check_sensitivity(sensitivity: float) -> None:
-    if not 0 < sensitivity < 1:
-        raise InputError(f"sensitivity must lie between 0 and 1 (exclusive), not {sensitivity}.")
