@@ -134,6 +134,16 @@ class TestDates:
                 "2020-03-01",
                 "birth_date '1900-01-01' gives an age that is not from 20",
             ),
+            (
+                "1970-03-01",
+                "2202-03-01",
+                "exam_date '2202-03-01' is not from 1900-01-01 to 2099-12-31",
+            ),
+            (
+                "1870-03-01",
+                "2020-03-01",
+                "birth_date '1870-03-01' is not from 1900-01-01 to 2099-12-31",
+            ),
         ],
     )
     def test_dates_that_cannot_be(self, write, birth, exam, problem):

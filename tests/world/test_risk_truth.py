@@ -76,8 +76,12 @@ def test_best_auc_is_the_chapters_estimator_and_knowing_more_is_better(truth, bo
     assert (at_five["ci_low"] < at_five["estimate"]).all()
     assert (at_five["estimate"] < at_five["ci_high"]).all()
     expected = at_five["expected"]
-    rising = expected[["age", "clinical", "with_image", "everything"]]
-    assert (np.diff(rising) > 0).all() and expected["everything"] > expected["texture"]
+    for path in (
+        ["age", "clinical", "with_image", "everything"],
+        ["age", "density", "image_alone", "with_image"],
+        ["texture", "image_alone"],
+    ):
+        assert (np.diff(expected[path]) > 0).all()
     assert at_five.loc["everything_and_lesions", "estimate"] > by_hand
     assert at_five.loc["everything", "ci_low"] < expected["everything"]
     assert expected["everything"] < at_five.loc["everything", "ci_high"]

@@ -15,6 +15,7 @@ from mammolab.schemas import COLUMNS as SCHEMA
 from mammolab.schemas import DENSITIES
 
 DATES = ("birth_date", "exam_date")
+FIRST_DATE, LAST_DATE = "1900-01-01", "2099-12-31"  # a year outside is mistyped (assumption)
 AGE = "age_years"
 AGE_COLUMNS = (AGE, *DATES)  # a mistake in any of them leaves a woman without an age
 LEVELS = {
@@ -159,4 +160,6 @@ class CellReader:
         iso = text.where(text.str.fullmatch(r"\d{4}-\d\d-\d\d"))  # pandas would take 2020-1-1
         dates = pd.to_datetime(iso, format="%Y-%m-%d", errors="coerce")
         self.complain(name, (dates.isna() & (text != "")).to_numpy(), "is no date as YYYY-MM-DD")
-        return dates
+        outside = dates.notna() & ~dates.between(FIRST_DATE, LAST_DATE)
+        self.complain(name, outside.to_numpy(), f"is not from {FIRST_DATE} to {LAST_DATE}")
+        return dates.mask(outside)

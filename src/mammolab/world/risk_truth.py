@@ -26,6 +26,7 @@ EXAM_COLUMNS = ("exam_id", "patient_id", "age_years", "time_years", "event", "sa
 KNOWN = {
     "everything": None,
     "with_image": KNOWN_TO_IMAGE_MODEL,
+    "image_alone": ("density", "image"),
     "density": ("density",),
     "texture": ("image",),
     "clinical": ("clinical",),
