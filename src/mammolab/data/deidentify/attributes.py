@@ -1,12 +1,14 @@
 """De-identify one DICOM header in place: Annex E by library, our options, and what is kept."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
-from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.multival import MultiValue
 from pydicom.sr.codedict import codes
@@ -36,7 +38,7 @@ VALUE_OF_VR = {
     "LO": re.compile(r"[ -~]{0,64}"),
 }
 NUMBER_VRS = ("US", "SS", "UL", "SL", "FL", "FD")
-MAX_VALUES = 32  # of one kept attribute; a table's data are measured by its descriptor
+MAX_VALUES = 32  # of an attribute that may have any number
 
 
 @dataclass
@@ -192,7 +194,8 @@ def _is_kept(dataset: Dataset, tag: int) -> bool:
     if element.VR == "SQ" or element.keyword in ("PixelData", "LUTData"):
         return True
     values = list(given) if isinstance(given, (MultiValue, list)) else [given]
-    if len(values) > MAX_VALUES:
+    most = dictionary_VM(tag).split("-")[-1]
+    if len(values) > (int(most) if most.isdigit() else MAX_VALUES):
         return False
     if element.VR in NUMBER_VRS:
         return all(isinstance(value, (int, float)) for value in values)
@@ -209,21 +212,30 @@ def _name_code(item: Dataset, changes: Changes) -> bool:
     scheme, value = text_of(item, "CodingSchemeDesignator"), text_of(item, "CodeValue")
     if scheme not in CODING_SCHEMES or not re.fullmatch(r"[0-9]{5,18}|[A-Z]-[0-9A-F]{4,6}", value):
         return False
-    item.CodeMeaning = _meaning(scheme, value)
+    known = _meanings(scheme).get(value, [])
+    given = text_of(item, "CodeMeaning")
+    standard = given in known or (not known and given in _terms())
+    item.CodeMeaning = given if standard else [*known, f"code {value}"][0]
     changes.written.add(item.CodeMeaning)
     return True
 
 
-def _meaning(scheme: str, value: str) -> str:
-    scheme = "SCT" if value.isdigit() and scheme != "DCM" else scheme
-    try:
-        concept = getattr(codes, scheme)
-        for name in concept.dir():
-            if getattr(concept, name).value == value:
-                return getattr(concept, name).meaning[:64]
-    except (AttributeError, KeyError):
-        pass
-    return f"code {value}"
+@lru_cache
+def _meanings(scheme: str) -> dict[str, list[str]]:
+    """What each code of a scheme means, in the words of the standard."""
+    known: dict[str, list[str]] = defaultdict(list)
+    with suppress(AttributeError):
+        terms = getattr(codes, scheme)
+        for name in terms.dir():
+            with suppress(AttributeError):  # one word for several codes
+                known[getattr(terms, name).value].append(getattr(terms, name).meaning[:64])
+    return known
+
+
+@lru_cache
+def _terms() -> frozenset[str]:
+    """Every term of SNOMED CT that DICOM uses, for its codes under older schemes."""
+    return frozenset(term for terms in _meanings("SCT").values() for term in terms)
 
 
 def _apply(dataset: Dataset, actions: dict) -> None:

@@ -59,6 +59,7 @@ KEYWORDS = frozenset(
     ]
 )
 BIRTH = "PatientBirthDate"
+PROGRAMS = ("ImplementationClassUID", "CodingSchemeUID")  # UIDs of no object
 WELL_KNOWN = "1.2.840.10008."
 NAME_PART = re.compile(r"[\s^=,;.\\-]+")
 
@@ -155,7 +156,7 @@ def _kind(keyword: str, vr: str, tag: Tag) -> str | None:
     if vr == "PN":
         return "PatientName" if tag.group == 0x0010 else "a person's name"
     if vr == "UI":
-        return "UID"
+        return None if keyword in PROGRAMS else "UID"
     if keyword in KEYWORDS or (tag.group & 0xFF00 == 0x6000 and tag.element == 0x4000):
         return keyword or "OverlayComments"
     return None

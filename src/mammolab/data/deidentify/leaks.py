@@ -105,6 +105,7 @@ def leaks_in_image(
     content = path.read_bytes()
     dataset = pydicom.dcmread(BytesIO(content))
     pixels = bytes(dataset.get("PixelData") or b"")
+    written = {value for value in written if _is_ours(value, everyone, own)}
     at = content.rfind(pixels) if pixels else len(content)
     rest = content[:at] + content[at + len(pixels) :]
     hits = _unmasked(everyone, rest, written, shared)
@@ -117,6 +118,14 @@ def leaks_in_image(
             if not (kind in NAMES and value in shared):
                 hits.add(f"{kind} in {held[tag].keyword or 'a private or unknown attribute'}")
     return sorted(hits)
+
+
+def _is_ours(value: str, everyone: Needles, own: Needles) -> bool:
+    """Whether a value that we wrote is new; a moved date may be another woman's date of birth."""
+    spelled = value.lower().encode("utf-8", "replace")
+    if everyone.kinds.get(spelled) == "birth date":
+        return spelled not in own.kinds
+    return spelled not in everyone.kinds
 
 
 def _unmasked(needles: Needles, content: bytes, written: set[str], shared: set[str]) -> set[str]:
@@ -146,7 +155,8 @@ def leaks_in_table(path: Path, everyone: Needles, written: set[str]) -> list[str
     Parameters and returns as in `leaks_in_image`.
     """
     table = pd.read_csv(path, dtype=str, keep_default_na=False, header=None)
-    hits = set()
+    hits, nobody = set(), Needles({})
+    written = {value for value in written if _is_ours(value, everyone, nobody)}
     for number in table:
         for value in set(table[number]) - written:
             numeric = re.fullmatch(r"[-+0-9.]{1,5}", value) is not None
