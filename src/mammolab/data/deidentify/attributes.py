@@ -29,6 +29,7 @@ METHOD_CODES = {
     "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
     "113108": "Retain Patient Characteristics Option",
 }
+CODE = ("CodingSchemeDesignator", "CodeValue", "CodeMeaning")
 CODING_SCHEMES = ("DCM", "SCT", "SRT", "SNM3", "99SDM")
 VALUE_OF_VR = {
     "CS": re.compile(r"[A-Za-z0-9 _.+-]{0,16}"),
@@ -172,12 +173,15 @@ def _keep_only(dataset: Dataset, actions: dict, changes: Changes, depth: int) ->
             if depth == MAX_DEPTH:
                 del dataset[tag]
                 continue
+            items = []
             for item in dataset[tag].value:
+                code = _standard_code(item) if keyword_for_tag(tag) in rules.CODES else {}
                 _keep_only(item, actions, changes, depth + 1)
-            if "CodeSequence" in keyword_for_tag(tag) or "RegionSequence" in keyword_for_tag(tag):
-                dataset[tag].value = [
-                    item for item in dataset[tag].value if _name_code(item, changes)
-                ]
+                for keyword, value in (code or {}).items():
+                    setattr(item, keyword, value)
+                    changes.written.add(value)
+                items += [item] if code is not None else []
+            dataset[tag].value = items
 
 
 def _is_kept(dataset: Dataset, tag: int) -> bool:
@@ -207,17 +211,18 @@ def _is_kept(dataset: Dataset, tag: int) -> bool:
     )
 
 
-def _name_code(item: Dataset, changes: Changes) -> bool:
-    """Give a code of a public scheme its public meaning; False for a code of any other scheme."""
-    scheme, value = text_of(item, "CodingSchemeDesignator"), text_of(item, "CodeValue")
+def _standard_code(item: Dataset) -> dict[str, str] | None:
+    """Take the code out of an item, with its meaning in the standard's words; None for others'."""
+    scheme, value, given = (text_of(item, keyword) for keyword in CODE)
+    for keyword in CODE:
+        if keyword in item:
+            del item[keyword]
     if scheme not in CODING_SCHEMES or not re.fullmatch(r"[0-9]{5,18}|[A-Z]-[0-9A-F]{4,6}", value):
-        return False
+        return None
     known = _meanings(scheme).get(value, [])
-    given = text_of(item, "CodeMeaning")
     standard = given in known or (not known and given in _terms())
-    item.CodeMeaning = given if standard else [*known, f"code {value}"][0]
-    changes.written.add(item.CodeMeaning)
-    return True
+    meaning = given if standard else [*known, f"code {value}"][0]
+    return dict(zip(CODE, (scheme, value, meaning), strict=True))
 
 
 @lru_cache

@@ -7,8 +7,8 @@ from scipy import ndimage
 from mammolab.data.header import text_of
 from mammolab.data.source import FILM_CLASSES
 
-LETTERS = 5  # in a row; a marker of side and view has up to four
-CONTRAST = 0.5  # of the range, between a letter and the background
+LETTERS = 6  # in a row; a marker of side and view, such as R-MLO, has up to five
+CONTRAST = 0.25  # of the range, between a letter and the background; assumption
 LOWEST_PIXELS, HIGHEST_SHARE = 6, 0.06  # height of a letter, in pixels and of the image's rows
 MOST_MARKS = 20_000  # more is noise
 
@@ -35,7 +35,7 @@ def why_suspect(dataset: Dataset, stored: np.ndarray | None) -> str:
 def longest_line(stored: np.ndarray) -> int:
     """How many letter-like marks stand in the longest row, or column, of such.
 
-    A mark is a small connected patch that differs from the background by half of the image's
+    A mark is a small connected patch that differs from the background by a quarter of the
     range, in either direction. Marks are in one line if they are alike in height, and next to each
     other. What touches the breast is part of the breast here, so letters over it are not seen.
     """

@@ -14,7 +14,8 @@ RLE = "1.2.840.10008.1.2.5"
 # B.1.1.3), COM of JPEG 2000 (ISO/IEC 15444-1 A.9.2).
 COMMENTS = {0xFE, *range(0xE0, 0xF0)}
 COMMENTS_2000 = {0x64}
-HARMLESS = re.compile(rb"JFIF\0.{7}\0\0|Adobe.{7}", re.DOTALL)  # fixed fields, no thumbnail
+# Fixed fields alone: JFIF without a thumbnail, Adobe, SPIFF's header and end of directory.
+HARMLESS = re.compile(rb"JFIF\0.{7}\0\0|Adobe.{7}|SPIFF\0.{24}|\0\0\0\x01(\xff\xd8)?", re.DOTALL)
 FRAME_TAGS = [
     "Rows",
     "Columns",

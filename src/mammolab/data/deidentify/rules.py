@@ -26,6 +26,12 @@ SHIFTED = (  # all other dates and times are removed
 # Ids that stay, as pseudonyms.
 PSEUDONYMS = {"PatientID": "patient", "PatientName": "patient", "AccessionNumber": "exam"}
 KEPT_UIDS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+CODES = (  # kept sequences whose items are codes
+    "ViewCodeSequence",
+    "ViewModifierCodeSequence",
+    "AnatomicRegionSequence",
+    "AnatomicRegionModifierSequence",
+)
 AGE = "PatientAge"
 DESCRIPTION = "SeriesDescription"  # kept as one fixed word where it says synthetic 2-D
 
