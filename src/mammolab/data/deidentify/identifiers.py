@@ -8,7 +8,9 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-SHORTEST_NAME, SHORTEST = 3, 4  # bytes; what is shorter is in every file by chance
+from mammolab.data.header import UID
+
+SHORTEST_NAME, SHORTEST, SHORTEST_UID = 3, 4, 8  # bytes; what is shorter is in every file by chance
 MAX_DEPTH = 16
 # Ids, places and devices; names of persons are known by their VR.
 KEYWORDS = frozenset(
@@ -59,7 +61,10 @@ KEYWORDS = frozenset(
     ]
 )
 BIRTH = "PatientBirthDate"
-PROGRAMS = ("ImplementationClassUID", "CodingSchemeUID")  # UIDs of no object
+CLASS_UIDS = ("ClassUID", "SyntaxUID", "CodingSchemeUID")  # how the keywords of no object's end
+LONGEST = 256  # bytes of an identifier; longer ones are free text, or a header that is broken
+# A broken length lets a value swallow its neighbours; escapes (1B) belong to character sets.
+CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 WELL_KNOWN = "1.2.840.10008."
 NAME_PART = re.compile(r"[\s^=,;.\\-]+")
 
@@ -156,7 +161,7 @@ def _kind(keyword: str, vr: str, tag: Tag) -> str | None:
     if vr == "PN":
         return "PatientName" if tag.group == 0x0010 else "a person's name"
     if vr == "UI":
-        return None if keyword in PROGRAMS else "UID"
+        return None if keyword.endswith(CLASS_UIDS) else "UID"
     if keyword in KEYWORDS or (tag.group & 0xFF00 == 0x6000 and tag.element == 0x4000):
         return keyword or "OverlayComments"
     return None
@@ -185,6 +190,8 @@ def _charsets(root: Dataset) -> list[str]:
 
 def _add(found: dict[str, set[bytes]], kind: str, value: bytes, charsets: list[str]) -> None:
     raw = value.strip(b"\0 ").lower()
+    if len(raw) > LONGEST or CONTROL.search(raw):
+        return
     try:
         text = decode_bytes(value, charsets or ["latin-1"], set())
     except Exception:  # noqa: BLE001 - as above
@@ -192,7 +199,8 @@ def _add(found: dict[str, set[bytes]], kind: str, value: bytes, charsets: list[s
     if kind == "birth date":
         found[kind] |= date_spellings(text)
     elif kind == "UID":
-        if not text.startswith(WELL_KNOWN) and len(raw) >= 8:
+        uid = UID.fullmatch(raw.decode("latin-1"))
+        if uid and not text.startswith(WELL_KNOWN) and len(raw) >= SHORTEST_UID:
             found[kind].add(raw)
     elif kind in ("PatientName", "a person's name"):
         found[kind] |= name_spellings(text, *charsets)

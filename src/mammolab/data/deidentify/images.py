@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 
+from mammolab.data.deidentify import rules
 from mammolab.data.deidentify.attributes import Changes, deidentify_header, texts
 from mammolab.data.deidentify.burned_in import why_suspect
 from mammolab.data.deidentify.identifiers import identifiers_of
@@ -199,7 +200,7 @@ def _shallow(dataset: Dataset) -> Dataset:
 def _scrub(dataset: Dataset, changes: Changes, context: Context) -> None:
     """Remove a kept value that holds an identifier, unless it is a name in a text of many."""
     for held, tag, value in list(texts(dataset)):
-        if tag not in held or value in changes.written or held[tag].VR == "UI":
+        if tag not in held or value in changes.written | rules.TERMS or held[tag].VR == "UI":
             continue
         kinds = context.everyone.in_text(value, held[tag].VR in NUMERIC_VRS)
         if kinds and not (set(kinds) <= set(NAMES) and value in context.shared):

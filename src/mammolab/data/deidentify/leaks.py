@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pydicom
 
+from mammolab.data.deidentify import rules
 from mammolab.data.deidentify.attributes import texts
 
 LONG = 6  # bytes from which an identifier is searched in all bytes; shorter ones in text values
@@ -105,7 +106,7 @@ def leaks_in_image(
     content = path.read_bytes()
     dataset = pydicom.dcmread(BytesIO(content))
     pixels = bytes(dataset.get("PixelData") or b"")
-    written = {value for value in written if _is_ours(value, everyone, own)}
+    written = {value for value in written if _is_ours(value, everyone, own)} | rules.TERMS
     at = content.rfind(pixels) if pixels else len(content)
     rest = content[:at] + content[at + len(pixels) :]
     hits = _unmasked(everyone, rest, written, shared)

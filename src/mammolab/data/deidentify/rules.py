@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.tag import Tag
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID
 
 EDITION = "dicomfields_2026c"
 TEMPORAL_VRS = ("DA", "TM", "DT")
@@ -31,6 +32,13 @@ CODES = (  # kept sequences whose items are codes
     "ViewModifierCodeSequence",
     "AnatomicRegionSequence",
     "AnatomicRegionModifierSequence",
+)
+# Terms of the standard: they identify nobody, whatever a patient is called.
+TERMS = frozenset(
+    {"MG", "CR", "RG", "OT", "MONOCHROME1", "MONOCHROME2", "FOR PRESENTATION", "FOR PROCESSING"}
+    | {"YES", "NO", "CC", "MLO", "BREAST", "ORIGINAL", "DERIVED", "PRIMARY", "SECONDARY"}
+    | {str(PYDICOM_IMPLEMENTATION_UID)}  # of the program that writes the file meta
+    | {"LINEAR", "LINEAR_EXACT", "SIGMOID", "IDENTITY", "INVERSE", "TOMOSYNTHESIS"}
 )
 AGE = "PatientAge"
 DESCRIPTION = "SeriesDescription"  # kept as one fixed word where it says synthetic 2-D
