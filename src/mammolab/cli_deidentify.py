@@ -36,6 +36,12 @@ def deidentify(
     refuse_burned_in: Annotated[
         bool, typer.Option("--refuse-burned-in", help="Leave out images with likely text in them.")
     ] = False,
+    search_only: Annotated[
+        bool,
+        typer.Option(
+            "--search-only", help="Write nothing; search --out, whoever made it, for leaks."
+        ),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option("--workers", help="Processes; all cores when not given.")
     ] = None,
@@ -62,7 +68,8 @@ def deidentify(
     left out: with dates moved per patient, no later step could cut follow-up there.
 
     Then every file and table written is searched for every identifier of the sources. One in which
-    something is found is withdrawn, and the exit code is 1.
+    something is found is withdrawn, and the exit code is 1. --search-only does this alone, on the
+    output of any program; without the key beside which links lie, pixel data are not searched.
 
     \b
     --out gets dicom/PATIENT/EXAM/UID.dcm, the tables, and DEIDENTIFICATION.md: counts, reasons,
@@ -81,19 +88,29 @@ def deidentify(
       mammolab deidentify raw --out shared --key /secure/study.key --keep-column device
       mammolab deidentify /pacs/2025 --out shared2025 --key /secure/study.key --refuse-burned-in
       mammolab deidentify /pacs/export --out shared --table scores.csv --keep-column score
+      mammolab deidentify /pacs/export --out made_by_another_tool --search-only
     """
     from mammolab.data.deidentify.command import REPORT, DeidentifyRequest
     from mammolab.data.deidentify.command import deidentify as run
+    from mammolab.data.deidentify.search import search
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    workers = cores if workers is None else workers
+    key, tables = key or Path.home() / ".mammolab" / "deidentify.key", tuple(table or ())
+    if search_only:
+        n_files, found = search(folder, out, key, tables, workers, partial(print, flush=True))
+        for path, hits in found.items():
+            print(f"{path}: {'; '.join(hits)}")
+        print(f"{n_files} files searched, something found in {len(found)}")
+        raise typer.Exit(1 if found else 0)
     request = DeidentifyRequest(
         folder=folder,
         out=out,
-        key=key or Path.home() / ".mammolab" / "deidentify.key",
-        tables=tuple(table or ()),
+        key=key,
+        tables=tables,
         keep_columns=tuple(keep_column or ()),
         refuse_burned_in=refuse_burned_in,
-        workers=cores if workers is None else workers,
+        workers=workers,
     )
     outcome = run(request, partial(print, flush=True))
     counts = [f"{len(outcome.with_status(one))} {one}" for one in ("written", "refused")]

@@ -361,6 +361,33 @@ def test_an_output_of_another_folder_or_key_is_refused(folder, tmp_path, run):
         run(folder)
 
 
+def test_the_search_alone_on_any_output(folder, tmp_path, run):
+    """What we wrote passes; a copy by another hand does not, wherever something was left."""
+    run(folder)
+    key = ["--key", str(tmp_path / "secret" / "key"), "--workers", "1", "--search-only"]
+    command_line = ["deidentify", str(folder), "--out", str(tmp_path / "out"), *key]
+    result = CliRunner().invoke(cli.app, command_line)
+    assert result.exit_code == 0 and "7 files searched, something found in 0" in result.output
+    other = tmp_path / "other"
+    dataset = pydicom.dcmread(next((tmp_path / "out").rglob("*.dcm")))
+    dataset.ImageComments = "seen: Okonkwo1"
+    _write(dataset, other / "one.dcm")
+    (other / "MRN0002.txt").write_text("nothing")
+    (other / "list.csv").write_text("a,b\n1,see ACC03\n")
+    (other / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\7" * 50 + b" MRN0001 ")
+    (other / "gone").symlink_to(tmp_path / "nowhere")
+    command_line[3] = str(other)
+    before = _files(tmp_path)
+    result = CliRunner().invoke(cli.app, command_line)
+    assert result.exit_code == 1 and "something found in 5" in result.output
+    assert "one.dcm: PatientName in ImageComments" in result.output
+    assert "MRN0002.txt: PatientID in the file name" in result.output
+    assert "list.csv: AccessionNumber in column b" in result.output
+    assert "broken.dcm: PatientID in the bytes of the file" in result.output
+    assert "gone: could not be searched" in result.output
+    assert _files(tmp_path) == before
+
+
 def test_the_command_and_the_key_at_home(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     arguments = ["deidentify", str(folder), "--out", str(tmp_path / "out"), "--workers", "1"]

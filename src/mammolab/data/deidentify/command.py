@@ -11,10 +11,11 @@ from pathlib import Path
 
 from mammolab import __version__
 from mammolab.data.deidentify import output
-from mammolab.data.deidentify.images import Context, dead, survey, write
+from mammolab.data.deidentify.images import Context, dead, write
 from mammolab.data.deidentify.leaks import LONG, Needles, leaks_in_table
 from mammolab.data.deidentify.pseudonyms import Pseudonyms, read_key
 from mammolab.data.deidentify.report import report, sheet
+from mammolab.data.deidentify.sources import EXPORT, gather, shared_texts, survey_folder
 from mammolab.data.deidentify.tables import (
     Tables,
     deidentify_export,
@@ -22,13 +23,11 @@ from mammolab.data.deidentify.tables import (
     identifiers_in,
     read_text,
 )
-from mammolab.data.index_cache import Journal, resumable_map, stamp, walk
+from mammolab.data.index_cache import Journal, resumable_map, stamp
 from mammolab.data.tables import FILES, read_export
 from mammolab.errors import InputError
 from mammolab.files import write_json, write_whole
 
-SHARED_BY = 3  # patients: a text of so many is a maker's, not someone's name
-EXPORT = "export.json"
 REPORT = "DEIDENTIFICATION.md"
 
 
@@ -105,8 +104,9 @@ def deidentify(request: DeidentifyRequest, tell: Callable[[str], None]) -> Outco
         output.require_ours(request.out, request.folder, pseudonyms)
         tables, ids = _tables(request, pseudonyms)
         output.begin(request.out, request.folder, pseudonyms)
-        answers = _survey(request, private, tell)
-        identifiers = _gather(answers, ids)
+        journal = Journal(private / "survey.jsonl")
+        answers = survey_folder(request.folder, journal, request.workers, tell)
+        identifiers = gather(answers, ids)
         everyone = Needles(identifiers)
         done = _write(request, private, pseudonyms, answers, everyone, identifiers, tell)
         outcome = Outcome(done, tables, _write_tables(request.out, tables, everyone), everyone)
@@ -150,60 +150,9 @@ def _tables(
     return tables, ids
 
 
-def _survey(request: DeidentifyRequest, private: Path, tell) -> dict[str, dict]:
-    """What every file says of a patient, by path; a table of the export says so."""
-    journal = Journal(private / "survey.jsonl")
-    tables = {EXPORT, *FILES.values()} if (request.folder / EXPORT).is_file() else set()
-    found, items, answers = sorted(walk(request.folder)), {}, {}
-    for path, fault in found:
-        if path in tables:
-            continue
-        answers[path] = {"reason": fault}
-        if not fault:
-            key = json.dumps([__version__, path, stamp(str(request.folder / path))])
-            items[key] = (str(request.folder), path)
-    resumable_map(survey, items, journal, request.workers, dead, "files looked at", tell)
-    answers |= {item[1]: journal.answers[key] for key, item in items.items()}
-    _refuse_copies(answers)
-    return answers
-
-
-def _refuse_copies(answers: dict[str, dict]) -> None:
-    """Of files that would get the same name the first by path is used."""
-    first: dict[str, str] = {}
-    for path in sorted(answers):
-        image = answers[path].get("image_uid")
-        if not answers[path]["reason"] and image:
-            if image in first:
-                answers[path] = answers[path] | {
-                    "reason": "duplicate: another file has the same SOPInstanceUID"
-                }
-            first.setdefault(image, path)
-
-
-def _gather(answers: dict[str, dict], ids: dict[str, set[str]]) -> dict[str, set[str]]:
-    """All identifiers of files and tables, by kind."""
-    everyone: dict[str, set[str]] = defaultdict(set)
-    for answer in answers.values():
-        for kind, values in answer.get("identifiers", {}).items():
-            everyone[kind] |= set(values)
-    for column, values in ids.items():
-        everyone[column] |= values
-    return everyone
-
-
-def _shared(answers: dict[str, dict]) -> frozenset[str]:
-    """Kept texts that occur with at least `SHARED_BY` patients."""
-    holders: dict[str, set[str]] = defaultdict(set)
-    for answer in answers.values():
-        for text in answer.get("texts", []):
-            holders[text].add(answer["patient_id"])
-    return frozenset(text for text, patients in holders.items() if len(patients) >= SHARED_BY)
-
-
 def _write(request, private, pseudonyms, answers, everyone, identifiers, tell) -> dict[str, dict]:
     """De-identify what can be, in workers; what an earlier run wrote whole is not done again."""
-    shared = _shared(answers)
+    shared = shared_texts(answers)
     context = Context(request.out, pseudonyms, everyone, shared, request.refuse_burned_in)
     # Other identifiers, another search: files of an earlier run are searched again with them.
     settings = [__version__, request.refuse_burned_in, sorted(shared)]

@@ -150,6 +150,17 @@ def _bare(needles: Needles, relative: str, written: set[str]) -> dict[str, bytes
     return needles.in_text(_masked(relative.lower().encode(), written).decode("utf-8", "replace"))
 
 
+def leaks_in_bytes(path: Path, relative: str, everyone: Needles, written: set[str]) -> list[str]:
+    """Search a file of any other kind, and its name.
+
+    Parameters and returns as in `leaks_in_image`.
+    """
+    hits = _unmasked(everyone, path.read_bytes(), written, set())
+    return sorted(
+        hits | {f"{kind} in the file name" for kind in _bare(everyone, relative, written)}
+    )
+
+
 def leaks_in_table(path: Path, everyone: Needles, written: set[str]) -> list[str]:
     """Search a CSV table, cell by cell, and its bytes for what stands outside of cells.
 

@@ -40,11 +40,15 @@ def require_places(folder: Path, out: Path, key: Path) -> None:
         raise InputError(f"--out names a file, not a folder: {out}")
 
 
+def private_path(key: Path, out: Path) -> Path:
+    """Name of the folder beside the key in which the links of an output lie."""
+    place = out.resolve().as_posix().strip("/").replace("/", "+")
+    return key.with_name(f"{key.name}.private") / place[-200:]  # names are limited to 255 bytes
+
+
 def private_folder(key: Path, out: Path) -> Path:
     """Where links, work and pictures of an output lie: beside the key, for the owner alone."""
-    folder = key.with_name(f"{key.name}.private") / out.resolve().as_posix().strip("/").replace(
-        "/", "+"
-    )
+    folder = private_path(key, out)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.chmod(key.with_name(f"{key.name}.private"), 0o700)
