@@ -78,9 +78,11 @@ def deidentify(
     these or the key on.
 
     \b
-    Limits: text over the breast, small or faint, is not found; pixels can be matched with other
-    mammograms of the same woman; free text (pathology reports) is left out, not cleaned; rare
-    combinations may point to someone. No legal opinion.
+    Limits: images with text burned in are written with a warning unless --refuse-burned-in; text
+    over the breast, small or faint, is not found; pixels can be matched with other mammograms of
+    the same woman; free text (pathology reports) is left out, not cleaned; rare combinations may
+    point to someone; identifiers of fewer than 4 characters (names 3) are not searched. No legal
+    opinion.
 
     \b
     Examples:

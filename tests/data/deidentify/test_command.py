@@ -142,6 +142,7 @@ def test_a_run_that_was_stopped_says_so_and_goes_on(folder, tmp_path, run, monke
 
 def test_every_file_is_accounted_for(folder, tmp_path, run, known_mammogram):
     (folder / "Rosa.txt").write_text("Rosa Okonkwo")
+    os.rename(next(folder.rglob("ACC02-0")), os.fsencode(folder) + b"/Rosa\xff")
     (folder / "broken link").symlink_to(tmp_path / "nowhere")
     (folder / "cut").write_bytes(next(folder.rglob("ACC01-0")).read_bytes()[:900])
     _write(known_mammogram(PIXELS, Modality="US"), folder / "ultrasound")
@@ -169,6 +170,12 @@ def test_every_file_is_accounted_for(folder, tmp_path, run, known_mammogram):
     text = (tmp_path / "out" / "DEIDENTIFICATION.md").read_text()
     assert "| files found | 13 |" in text and "| refused | 8 |" in text
     assert "Rosa" not in text and "ultrasound" not in text
+
+
+def test_names_of_files_that_are_no_text_are_linked_all_the_same(folder, tmp_path, run):
+    os.rename(next(folder.rglob("ACC02-0")), os.fsencode(folder) + b"/Rosa\xff")
+    run(folder)
+    assert _links(tmp_path)["Rosa\\udcff"]["status"] == "written"
 
 
 def test_hostile_files_are_contained(folder, tmp_path, run):
@@ -330,6 +337,7 @@ def test_a_table_beside_the_images(folder, tmp_path, run):
         (["in", "--out", "out", "--table", "none.csv"], "there is no such table"),
         (["in", "--out", "out", "--table", "bare.csv"], "column patient_id is missing"),
         (["in", "--out", "out", "--keep-column", "x"], "--keep-column names x"),
+        (["in", "--out", "out", "--keep-column", "patient_id"], "patient_id, which is always"),
         (["in", "--out", "out", "--workers", "0"], "--workers is 0"),
         (["in", "--out", "out"], "nothing to de-identify among 1 files"),
     ],

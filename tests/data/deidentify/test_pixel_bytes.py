@@ -115,6 +115,16 @@ def test_streams_without_an_end_are_refused(mammogram, syntax, stream):
         clean_pixels(_compressed(mammogram(PIXELS[0]), syntax, [stream]))
 
 
+def test_the_boxes_of_a_jp2_file_go(mammogram):
+    wrapped = imagecodecs.jpeg2k_encode(PIXELS[0], level=0, codecformat="JP2")
+    assert wrapped[4:8] == b"jP  "
+    dataset = _compressed(mammogram(PIXELS[0]), JPEG2000Lossless, [wrapped + b"NAME"])
+    clean_pixels(dataset)
+    (frame,) = generate_frames(dataset.PixelData, number_of_frames=1)
+    assert frame.startswith(b"\xff\x4f\xff\x51") and b"jP  " not in frame
+    assert (stored_values(dataset) == PIXELS[0]).all()
+
+
 def test_truncated_frames_are_refused(mammogram):
     dataset = mammogram(PIXELS[0], NumberOfFrames=3)
     dataset.PixelData = PIXELS[:2].tobytes()

@@ -149,6 +149,14 @@ def _rle(dataset):
     dataset["PixelData"].VR = "OB"
 
 
+def _offsets(dataset):
+    _compressed(JPEGLSLossless, JPEGLS)(dataset)
+    table = b"\0\0\0\0" + NUMBER.encode() + b"!!"
+    rest = dataset.PixelData[8 + int.from_bytes(dataset.PixelData[4:8], "little") :]
+    dataset.PixelData = b"\xfe\xff\x00\xe0" + len(table).to_bytes(4, "little") + table + rest
+    dataset["PixelData"].VR = "OB"
+
+
 def _implicit(dataset):
     dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     dataset.PatientComments = dataset.AdditionalPatientHistory = f"{NAME} {NUMBER}"
@@ -229,6 +237,7 @@ PLACES = {
     "JPEG 2000 comment": _compressed(JPEG2000Lossless, _segment(JPEG2000, 0x64)),
     "behind JPEG 2000": _compressed(JPEG2000Lossless, JPEG2000 + HIDDEN + b"\xff\xd9"),
     "behind RLE": _rle,
+    "offset table": _offsets,
     "implicit": _implicit,
     "numbers that are text": _add(0x00280106, "US", list(HIDDEN)),
     "window explanation": _set(WindowCenterWidthExplanation=NAME),
@@ -316,6 +325,19 @@ def test_nothing_planted_is_left(tmp_path, known_mammogram, treat, place):
     assert (stored_values(result) == PIXELS).all()
     assert result.preamble == b"\0" * 128
     assert not [element for element in result.iterall() if element.tag.is_private]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("tail", [HIDDEN, b"\0" * 8 + HIDDEN, b"\xfe\xff\xdd\xe0\0\0\0\0" + HIDDEN])
+def test_bytes_behind_the_dataset_are_not_copied(tmp_path, known_mammogram, tail):
+    """Whether such a file is written or refused, the bytes are in nothing that is."""
+    source = _write(known_mammogram(PIXELS), tmp_path / "in" / "one.dcm")
+    source.write_bytes(source.read_bytes() + tail)
+    context = images.Context(tmp_path / "out", Pseudonyms(b"key"), Needles({}))
+    answer = images.write((str(tmp_path / "in"), "one.dcm"), context=context)
+    found = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert len(found) == (answer["status"] == "written")
+    assert not any(HIDDEN in path.read_bytes() for path in found)
 
 
 def _spelled(text, charset):

@@ -230,6 +230,17 @@ def test_unknown_columns_go_unless_named():
     assert list(result) == ["patient_id", "score", "bmi"] and tables.dropped == ["t.csv: note"]
 
 
+def test_dates_are_never_kept_as_they_are():
+    frame = pd.DataFrame(
+        {"patient_id": ["A"], "exam_date": ["2014-01-01"], "surgery_date": ["2014-01-11"]}
+    ).assign(birth_date="1948-03-12")
+    assert list(deidentify_table(frame, "t", KEY, set(), Tables())) == ["patient_id", "exam_date"]
+    result = deidentify_table(frame, "t", KEY, {"surgery_date", "exam_date"}, Tables())
+    assert result["surgery_date"][0] != "2014-01-11"
+    days = pd.to_datetime(result["surgery_date"]) - pd.to_datetime(result["exam_date"])
+    assert days[0].days == 10 and "birth_date" not in result
+
+
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [

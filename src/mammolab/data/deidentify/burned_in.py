@@ -1,4 +1,12 @@
-"""A warning for text that may be burned into an image: simple, and it misses some."""
+"""A warning for text that may be burned into an image: simple, and it misses some.
+
+Measured once, on other images than the limits below were chosen on: of 400 clean synthetic
+mammograms (256 rows, with a marker of side and view) none was flagged. A line of 29 characters
+beside the breast, on 60 of them enlarged to 1,024 rows, was found in all at 16 to 40 px and at
+least .3 of the range in contrast, in 93% at 80 px (67% at .3), never at .2, nor at 12 px and .3.
+Over the breast: 0 to 17% at 12 to 24 px, 97% from 40 px on, where the line reaches beyond it. On one
+real film, digitised at 4,664 rows, a line beside the breast was found at 20 to 80 px, over it not.
+"""
 
 import numpy as np
 from pydicom.dataset import Dataset

@@ -17,6 +17,7 @@ from mammolab.data.deidentify.pseudonyms import Pseudonyms, read_key
 from mammolab.data.deidentify.report import report, sheet
 from mammolab.data.deidentify.sources import EXPORT, gather, shared_texts, survey_folder
 from mammolab.data.deidentify.tables import (
+    ALWAYS_REPLACED,
     Tables,
     deidentify_export,
     deidentify_table,
@@ -107,6 +108,8 @@ def deidentify(request: DeidentifyRequest, tell: Callable[[str], None]) -> Outco
         journal = Journal(private / "survey.jsonl")
         answers = survey_folder(request.folder, journal, request.workers, tell)
         identifiers = gather(answers, ids)
+        for answer in answers.values():  # of 100,000 files they take a gigabyte
+            answer.pop("identifiers", None)
         everyone = Needles(identifiers)
         done = _write(request, private, pseudonyms, answers, everyone, identifiers, tell)
         outcome = Outcome(done, tables, _write_tables(request.out, tables, everyone), everyone)
@@ -125,6 +128,11 @@ def _tables(
 ) -> tuple[Tables, dict[str, set[str]]]:
     """De-identified tables, not yet written, and the ids that their sources hold."""
     keep, ids = set(request.keep_columns), defaultdict(set)
+    for column in sorted(keep & {*ALWAYS_REPLACED}):
+        raise InputError(
+            f"--keep-column names {column}, which is always replaced or moved "
+            f"({', '.join(ALWAYS_REPLACED)})."
+        )
     sources = {str(path): read_text(path) for path in request.tables}
     tables = Tables()
     if (request.folder / EXPORT).is_file():

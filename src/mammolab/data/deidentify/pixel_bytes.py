@@ -144,6 +144,8 @@ def _clean_tables(dataset: Dataset) -> int:
 
 def _plain_stream(frame: bytes) -> bytes:
     """A JPEG, JPEG-LS or JPEG 2000 stream with blank comments, up to its end marker."""
+    if frame[4:8] == b"jP  ":  # the boxes of a JP2 file around the stream may hold anything
+        frame = frame[max(frame.find(b"\xff\x4f\xff\x51"), 0) :]
     if frame[:2] not in (b"\xff\xd8", b"\xff\x4f"):
         raise Rejected("pixel data: the stream begins with no start marker")
     is_2000, clean, at, tile_end = frame[:2] == b"\xff\x4f", bytearray(frame), 2, None

@@ -23,6 +23,15 @@ IDS = {  # columns of ids, and the kind of pseudonym each gets
     "device": "device",
 }
 IMAGE_ID = "image_id"
+ALWAYS_REPLACED = (
+    "patient_id",
+    "exam_id",
+    "registry_id",
+    "report_id",
+    IMAGE_ID,
+    "birth_year",
+    "age_years",
+)
 SEARCHED = ("patient_id", "exam_id", "registry_id", "report_id", IMAGE_ID)
 NUMBER = re.compile(r"[-+]?[0-9]{0,9}(\.[0-9]*)?([eE][-+]?[0-9]{1,3})?")
 KNOWN = {column: declared for name in FILES for column, declared in COLUMNS[name].items()}
@@ -89,7 +98,7 @@ def deidentify_table(
     frame : text, with patient_id; a row without one moves by its own id.
     where : its path below the output, named in errors and in `tables.dropped`.
     pseudonyms : of the key.
-    keep : further columns to keep as they are, as "column".
+    keep : further columns to keep as they are, or moved where they end in _date.
     tables : gets what was written and dropped.
 
     Raises
@@ -100,7 +109,9 @@ def deidentify_table(
     days = owner.map({one: pseudonyms.shift_days(one) for one in owner.unique()})
     for column in frame:
         values = frame[column]
-        if column in keep:
+        if column.endswith("_date") and (column in KNOWN or column in keep):
+            result[column] = _moved(values, days, f"{where}: column {column}")
+        elif column in keep:
             result[column] = values
         elif column in IDS:
             result[column] = _replaced(
@@ -108,8 +119,6 @@ def deidentify_table(
             )
         elif column == IMAGE_ID:
             result[column] = _replaced(values, pseudonyms.uid)
-        elif column.endswith("_date"):
-            result[column] = _moved(values, days, f"{where}: column {column}")
         elif column == "birth_year":
             result[column] = _birth_year(values, days, f"{where}: column {column}")
         elif column == "age_years":
@@ -121,8 +130,8 @@ def deidentify_table(
         else:
             tables.dropped.append(f"{where}: {column}")
             continue
-        if column not in keep and (column in IDS or column == IMAGE_ID or column.endswith("_date")):
-            tables.written |= set(result[column]) - {""}
+        made = column.endswith("_date") or (column in (*IDS, IMAGE_ID) and column not in keep)
+        tables.written |= set(result[column]) - {""} if made else set()
     return pd.DataFrame(result)
 
 
