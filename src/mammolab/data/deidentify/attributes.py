@@ -66,7 +66,7 @@ def deidentify_header(dataset: Dataset, pseudonyms: Pseudonyms) -> Changes:
 
     Raises
     ------
-    Rejected : no PatientID, or no SOPInstanceUID.
+    Rejected : no PatientID, StudyInstanceUID or SOPInstanceUID.
     """
     changes, patient_id = Changes(), text_of(dataset, "PatientID")
     for keyword in ("PatientID", "SOPInstanceUID", "StudyInstanceUID"):

@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +71,6 @@ def survey(item: tuple[str, str]) -> dict:
             warnings.simplefilter("ignore")
             dataset = _read(Path(*item), DEFERRED_BYTES)
             answer["identifiers"] = identifiers_of(dataset)
-            answer["identifiers"].setdefault("file name", [])
             for key, keyword in (
                 ("patient_id", "PatientID"),
                 ("exam_id", "AccessionNumber"),
@@ -222,11 +220,3 @@ def dead(item: tuple[str, str]) -> dict:
         "suspect": "",
         "written": [],
     }
-
-
-def total(answers: list[dict]) -> Counter:
-    """Attributes removed, summed over files."""
-    removed: Counter = Counter()
-    for answer in answers:
-        removed.update(answer.get("removed", {}))
-    return removed

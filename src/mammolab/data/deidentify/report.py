@@ -8,7 +8,6 @@ import numpy as np
 import pydicom
 from PIL import Image
 
-from mammolab.data.deidentify.images import total
 from mammolab.data.deidentify.pixel_bytes import middle_frame
 from mammolab.data.grey import stored_values
 from mammolab.data.workers import contained_map
@@ -110,7 +109,9 @@ def _tables(outcome) -> list[str]:
 
 
 def _attributes(written: dict[str, dict]) -> list[str]:
-    removed = total(list(written.values()))
+    removed: Counter = Counter()
+    for one in written.values():
+        removed.update(one["removed"])
     rows = [f"| {name} | {number} |" for name, number in sorted(removed.items())]
     cut = sum(one.get("cut_bytes", 0) for one in written.values())
     lines = ["## Attributes removed, emptied or replaced", ""]
