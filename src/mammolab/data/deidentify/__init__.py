@@ -1,0 +1,1 @@
+"""De-identification of a hospital's mammograms and tables, and the test that nothing leaked."""
