@@ -49,8 +49,7 @@ from mammolab.data.grey import stored_values
 from mammolab.data.growing_store import GrowingStore
 from mammolab.data.header import read_mammogram
 from mammolab.data.index_cache import Journal
-from mammolab.data.ingest import choose, index_folder
-from mammolab.data.source import SourceRules
+from mammolab.data.ingest import Archive, choose, index_folder
 
 FRAME, SMALL_FRAME = (1024, 832), (256, 208)
 SMALL_SYNTAXES = ("explicit", "JPEG lossless SV1")
@@ -265,12 +264,12 @@ def scaling(folder: Path, case: Case, size: Size, files: int, repeats: int) -> I
 def ingest_s(archive: Path, out: Path, size: Size, workers: int) -> float:
     """Wall time from a folder of files to a store of all its images."""
     start = time.perf_counter()
-    rules = SourceRules()
+    source = Archive(archive)
     store = GrowingStore(out, *size, None)
     journal = Journal(out / "index.jsonl")
-    facts = index_folder(archive, {}, rules, journal, workers, tell=lambda line: None)
+    facts = index_folder(source, journal, workers, tell=lambda line: None)
     index = choose(facts, store.faults, min_views=1)
-    store.add(index, archive, {}, rules, workers, tell=lambda line: None)
+    store.add(index, source, workers, tell=lambda line: None)
     if len(store) != len(facts):
         raise RuntimeError(f"{len(store)} of {len(facts)} images were stored: {store.faults}")
     return time.perf_counter() - start
