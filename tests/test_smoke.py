@@ -127,6 +127,18 @@ def test_flow_sums(smoke):
     assert (left[:-1] - flow["n_removed_exams"].to_numpy()[1:] == left[1:]).all()
 
 
+def test_a_run_goes_to_mirai(smoke, tmp_path):
+    process = mammolab("mirai", "test_smoke", "--suffix", ".dcm", "--out", str(tmp_path / "m.csv"))
+    told, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, told
+    rows = pd.read_csv(tmp_path / "m.csv", dtype={"exam_id": str})
+    cohort = read_table(smoke.table("cohort"), "cohort").set_index("exam_id")
+    assert (rows.groupby("exam_id").size() == 4).all()
+    assert (rows["split_group"] == rows["exam_id"].map(cohort["split"])).all()
+    assert all(os.path.exists(path) for path in rows["file_path"])
+    assert f"{len(rows):,} images" in told
+
+
 def test_executed_chapters_are_kept_with_outputs_and_as_html(smoke):
     for chapter in graph.STAGES:
         executed = nbformat.read(smoke.notebooks / f"{chapter}.ipynb", as_version=4)

@@ -17,7 +17,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mammolab import cli_adapt, cli_audit, cli_deidentify, cli_export, cli_ingest, cli_tables
+from mammolab import (
+    cli_adapt,
+    cli_audit,
+    cli_deidentify,
+    cli_export,
+    cli_ingest,
+    cli_mirai,
+    cli_tables,
+)
 from mammolab.errors import InputError, unknown_name
 from mammolab.files import write_whole
 from mammolab.paths import RunPaths, repository_root
@@ -272,6 +280,7 @@ app.command()(cli_audit.audit)
 app.command()(cli_adapt.adapt)
 app.command()(cli_export.tables)
 app.command()(cli_ingest.ingest)
+app.command()(cli_mirai.mirai)
 app.command()(cli_deidentify.deidentify)
 
 
