@@ -6,6 +6,7 @@ import pytest
 from mammolab.errors import InputError
 from mammolab.pitfalls.hidden_subgroup import (
     GROUPS,
+    auc_of_all,
     cancers_to_know_table,
     hidden_subgroup,
 )
@@ -33,6 +34,13 @@ def test_limits_by_group_hold_the_truth_for_all_doses_and_the_group_alone_moves(
         assert outcome.repaired.low <= outcome.true.value <= outcome.repaired.high
     reported = [outcome.reported.value for outcome in outcomes]
     assert reported == sorted(reported, reverse=True)
+
+
+@pytest.mark.parametrize("dose", [0.0, 0.5, 1.0])
+def test_as_a_mean_of_all_women_the_report_is_right(dose):
+    found = hidden_subgroup(dose, seed=4, n_cancers=4000, n_healthy=8000, n_replicates=20)
+    assert found.reported.low < auc_of_all(found) < found.reported.high
+    assert found.reported.high - found.reported.low < 0.02
 
 
 def test_the_groups_are_everybody():

@@ -63,7 +63,8 @@ def hidden_subgroup(
     Outcome
         reported: AUC over all women, with DeLong's interval; true: the AUC in the hidden group, by
         construction; repaired: the AUC estimated there, with limits that hold for all groups at
-        once.
+        once. Reported and true are of two quantities, and as a mean the one reported is right
+        (`auc_of_all`): the failure is to take the one for the other.
 
     References
     ----------
@@ -94,6 +95,15 @@ def hidden_subgroup(
             score, label, pd.DataFrame({"group": group}), patients, stream(seed, "subgroup guard")
         ),
     )
+
+
+def auc_of_all(outcome: Outcome) -> float:
+    """The true AUC over all women, of whom the hidden group are some, by construction.
+
+    Healthy women score alike in every group, so that it is the mean of the groups' AUCs by their
+    cancers.
+    """
+    return outcome.true.value + (1 - GROUPS["hidden"]) * outcome.setting
 
 
 def cancers_to_know_table(

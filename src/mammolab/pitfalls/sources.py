@@ -179,6 +179,11 @@ def several_images(
     Outcome
         Of the AUC. Dose 0 is one image at a time; its classes are from different sources all the
         same, so that it, too, reports too much.
+
+    References
+    ----------
+    Told in the lecture this package retells, without numbers; on classes from different sources
+    Zech et al. 2018, doi:10.1371/journal.pmed.1002683.
     """
     n_images = min(JOINTLY, key=lambda n: abs(np.log2(n) - 2 * check_dose(dose)))
     test = collected(study, collect_from_sources, convenient, 1.0, streams, "test")
