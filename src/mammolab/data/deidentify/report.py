@@ -10,7 +10,7 @@ from PIL import Image
 
 from mammolab.data.deidentify.pixel_bytes import middle_frame
 from mammolab.data.grey import stored_values
-from mammolab.data.workers import contained_map
+from mammolab.data.workers import contained_stream
 
 TILE, ACROSS, MOST_TILES = 320, 6, 48
 METHOD = (
@@ -131,7 +131,7 @@ def sheet(out: Path, paths: list[str], target: Path, workers: int) -> None:
     workers : number of processes.
     """
     shown = paths[:MOST_TILES]
-    tiles = contained_map(partial(_tile, out), shown, workers, _black, "")
+    tiles = list(contained_stream(partial(_tile, out), shown, workers, _black))
     rows = -(-len(tiles) // ACROSS)
     canvas = np.zeros((rows * TILE, ACROSS * TILE), np.uint8)
     for at, tile in enumerate(tiles):

@@ -14,9 +14,8 @@ from mammolab.data.deidentify.leaks import Needles, leaks_in_bytes, leaks_in_ima
 from mammolab.data.deidentify.output import private_path
 from mammolab.data.deidentify.sources import EXPORT, gather, shared_texts, survey_folder
 from mammolab.data.deidentify.tables import identifiers_in, read_text
-from mammolab.data.index_cache import Journal, walk
+from mammolab.data.index_cache import Journal, resumable_map, walk
 from mammolab.data.tables import FILES
-from mammolab.data.workers import contained_map
 from mammolab.errors import InputError
 
 UNREADABLE = "could not be searched"
@@ -85,8 +84,11 @@ def search(
     people = _rows(private / "patients.csv")
     new_ids = frozenset(row[one] for row in people for one in ("new_patient_id", "new_exam_id"))
     context = _Look(folder, out, everyone, shared_texts(answers), links, new_ids)
-    found = contained_map(partial(_look, context=context), paths, workers, _dead, "files searched")
-    return len(paths), {path: hits for path, hits in zip(paths, found, strict=True) if hits}
+    with tempfile.TemporaryDirectory() as temporary:
+        journal = Journal(Path(temporary) / "search.jsonl")
+        look, items = partial(_look, context=context), dict(zip(paths, paths, strict=True))
+        resumable_map(look, items, journal, workers, _dead, "files searched", tell)
+    return len(paths), {path: journal.answers[path] for path in paths if journal.answers[path]}
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
