@@ -39,6 +39,12 @@ def audit(
         Path | None,
         typer.Option(help="Folder of PNG, JPEG or DICOM named by image_file, image_id or exam_id."),
     ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of a network's features by image_id or exam_id: all else numbers."
+        ),
+    ] = None,
     prevalence: Annotated[
         float | None,
         typer.Option(help="Share of positives in the population; screening: 0.006."),
@@ -101,6 +107,7 @@ def audit(
       mammolab audit --example cohort.csv
       mammolab audit cohort.csv --out audit
       mammolab audit cohort.csv --out audit --scores scores.csv --images png --fail-on amber
+      mammolab audit cohort.csv --out audit --features features.parquet
       mammolab audit train.csv --out rsna
       mammolab audit Data_Entry_2017_v2020.csv --out nih --label Pneumonia
       mammolab audit chest_xray --out chest
@@ -121,8 +128,8 @@ def audit(
     from mammolab.audit.command import audit as audit_tables
 
     request = AuditRequest(
-        tuple(tables), layout, label, scores, score_column, images, prevalence, threshold,
-        disclosure, fail_on, seed,
+        tuple(tables), layout, label, scores, score_column, images, features, prevalence,
+        threshold, disclosure, fail_on, seed,
     )  # fmt: skip
     code = audit_tables(request, out, print, partial(print, file=sys.stderr, flush=True))
     if code:

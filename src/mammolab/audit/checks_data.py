@@ -11,6 +11,7 @@ import pandas as pd
 
 from mammolab.audit.alone import alone_auc
 from mammolab.audit.columns import LABEL
+from mammolab.audit.features import feature_probe
 from mammolab.audit.missing import LIMIT, missing_by_label
 from mammolab.audit.run import HALFWAY, Check, Finding, Settings, ask
 from mammolab.audit.table import AuditTable
@@ -215,4 +216,6 @@ CHECKS: tuple[Check, ...] = (
           _border, True, PIXELS),
     Check("device_probe", "Do the pixels give the device away?", (LABEL, "device", "images"),
           _probe, True, PIXELS),
+    Check("feature_probe", "Do the network's features give the device away?",
+          (LABEL, "device", "features"), feature_probe, True, PIXELS),
 )  # fmt: skip

@@ -12,6 +12,7 @@ import yaml
 
 from mammolab import __version__
 from mammolab.audit.checks_score import DISCLOSED
+from mammolab.audit.features import with_features
 from mammolab.audit.folder_tree import read_folder
 from mammolab.audit.images import images_of
 from mammolab.audit.raw import check_no_folder_of_tables
@@ -39,6 +40,7 @@ class AuditRequest:
     scores: Path | None = None
     score_column: str | None = None
     images: Path | None = None
+    features: Path | None = None
     prevalence: float | None = None
     threshold: float | None = None
     disclosure: Path | None = None
@@ -202,6 +204,8 @@ def _read(request: AuditRequest, progress: Callable[[str], object] | None) -> Au
         table = with_scores(table, request.scores, request.score_column)
     if request.images is not None and not table.rows.empty:
         table = replace(table, images=images_of(table.rows, request.images, progress))
+    if request.features is not None and not table.rows.empty:
+        table = with_features(table, request.features)
     return table
 
 

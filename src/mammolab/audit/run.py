@@ -24,7 +24,7 @@ from mammolab.pitfalls.verdict import GuardVerdict
 
 # What a column can be read from, where it is not there itself.
 OTHERWISE = {"recalled": "recalled (or birads)", "exam_year": "exam_year (or exam_date)",
-             "images": "images (--images)"}  # fmt: skip
+             "images": "images (--images)", "features": "features (--features)"}  # fmt: skip
 LEVELS = ("red", "amber", "green", "skipped")
 # A check is amber where its guard, asked again at half of its tolerance, fires (assumption), or
 # where fewer patients of the smaller class than this stand behind it: silence then says little.
@@ -72,7 +72,7 @@ class Check:
 
     name : as in audit.json.
     question : as the report asks it.
-    needs : columns; "a|b" means either; "images" means the images.
+    needs : columns; "a|b" means either; "images", "features": those given.
     run : (table, settings, seed) -> Finding; an InputError becomes the reason to skip.
     both_classes : whether it compares positives with negatives.
     group : heading under which the report lists it.

@@ -35,6 +35,7 @@ class AuditTable:
     per_exam : units that make an exam.
     notes, cautions : what was decided in reading, and what the layout is known for.
     images : of the rows, where they were given.
+    features : of a network, where they were given: floats, one row an id, the index named after it.
     n_rows : of the file(s), before rows of weight 0 were left out.
     """
 
@@ -52,6 +53,7 @@ class AuditTable:
     unused: tuple[str, ...] = ()
     per_exam: int = 1
     images: Images | None = field(default=None)
+    features: pd.DataFrame | None = field(default=None)
 
     @cached_property
     def units(self) -> pd.DataFrame:
@@ -88,9 +90,11 @@ class AuditTable:
         return "synthetic" in self.rows and bool((self.rows["synthetic"] == 1).any())
 
     def has(self, name: str) -> bool:
-        """Whether a column is there with at least one known value; "images": whether they are."""
+        """Whether a column has a known value; "images" and "features": whether they were given."""
         if name == "images":
             return self.images is not None and len(self.images.rows) > 0
+        if name == "features":
+            return self.features is not None
         return name in self.rows and bool(self.rows[name].notna().any())
 
 

@@ -9,7 +9,7 @@ from mammolab.audit.table import AuditTable
 _AUC_IN_WORDS = re.compile(r"an AUC of 0\.\d+")
 # Checks whose statistic is a cross-validated AUC: below one half it tells nothing, since what was
 # learnt of one part of the patients is held against the rest.
-CROSS_VALIDATED = ("alone_", "metadata_together", "border_probe", "device_probe")
+CROSS_VALIDATED = ("alone_", "metadata_together", "border_probe", "device_probe", "feature_probe")
 TELLS_NOTHING = 0.5
 
 
