@@ -66,9 +66,12 @@ HELD_AGAINST_TRUTH = (
     "explain.pointing_",
     "explain.energy_",
     "risk.best_auc_",
+    "risk.c_bias.",
+    "risk.c_index_known_",
+    "risk.c_index_true_",
+    "risk.expected_auc_",
     "risk.image_part_",
     "risk.largest_c_bias",
-    "risk.c_index_true_",
     "risk.policy.",
     "triage.missed_",
 )
