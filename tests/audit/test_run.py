@@ -52,6 +52,7 @@ def test_a_clean_table_is_red_nowhere(clean):
     skipped = {name for name, one in clean.items() if one.level == "skipped"}
     assert skipped == {
         "duplicate_images", "border_probe", "device_probe",  # no images
+        "feature_probe",  # no features
         "alone_view", "alone_sex", "missing_by_label",  # no such columns; nothing blank
     }  # fmt: skip
     assert sum(one.level == "green" for one in clean.values()) >= len(clean) - 10
@@ -160,6 +161,7 @@ def test_every_check_is_tried_red_or_needs_images():
     alone = {name for name in untried if name.startswith(("alone_", "prevalence_by_"))}
     assert untried - alone == {
         "duplicate_images", "border_probe", "device_probe",  # in test_command.py
+        "feature_probe",  # in test_features.py
         "cancers_needed", "score_covers",  # never red: too few to know is amber
     }  # fmt: skip
 
