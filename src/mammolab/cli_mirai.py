@@ -1,5 +1,6 @@
 """`mammolab mirai`: the cohort of a run as the CSV that Mirai reads."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +16,6 @@ TABLES = ("cohort", "outcomes", "dicom_index")
 def mirai(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder under build/.")],
     out: Annotated[Path, typer.Option("--out", help="CSV file to write.")],
-    raw: Annotated[
-        Path | None,
-        typer.Option("--raw", help="Exports of the run where its profile brought its own."),
-    ] = None,
     images: Annotated[
         Path | None,
         typer.Option(
@@ -39,7 +36,7 @@ def mirai(
     \b
     Examples:
       mammolab mirai demo --out mirai.csv
-      mammolab mirai own_data --raw ../data/raw --images /data/png --out mirai.csv
+      mammolab mirai own_data --images /data/png --out mirai.csv
     """
     from mammolab.data.adapters.mirai_export import mirai_export, write_mirai_csv
 
@@ -50,7 +47,8 @@ def mirai(
             f"the run {run} has no {', '.join(missing)}; ./run_all.sh 03_images --run {run} makes them."
         )
     cohort, outcomes, index = (read_table(paths.table(name), name) for name in TABLES)
-    root = images or image_folder(raw or paths.raw)
+    own_raw = json.loads((paths.root / "run.json").read_text(encoding="utf-8"))["raw"]
+    root = images or image_folder(Path(own_raw) if own_raw else paths.raw)
     export = mirai_export(cohort, outcomes, index, root.resolve(), suffix)
     write_mirai_csv(export.rows, out)
     for step in export.flow.itertuples():

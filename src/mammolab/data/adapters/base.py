@@ -7,7 +7,7 @@ export, with labels and images beside them. Cells are text and "" is unknown, ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pandas as pd
 import yaml
 
 from mammolab.data.lacks import LACKS, NEED_PREVALENCE
+from mammolab.data.user_table import RawTable, read_table
 from mammolab.errors import InputError
 from mammolab.schemas import COLUMNS, KEYS, SPLITS, VIEWS, Column
 
@@ -218,6 +219,18 @@ def _refuse_link(path: Path) -> None:
             f"{path} is a link to another folder, which mammolab ingest does not follow; put the "
             "folder itself there, or unpack the tables beside it."
         )
+
+
+def table_with(root: Path, signature: Collection[str]) -> RawTable | None:
+    """The first CSV table directly in a folder that has these columns, whatever its name."""
+    for path in sorted(root.glob("*.csv")):
+        try:
+            raw = read_table(path)
+        except InputError:
+            continue
+        if set(raw.cells) >= set(signature):
+            return raw
+    return None
 
 
 def mark_absent(images: pd.DataFrame, present: set[str]) -> tuple[pd.DataFrame, list[str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mammolab.data.adapters.base import Adapter, Card, Source, files_below, table
+from mammolab.data.adapters.base import Adapter, Card, Source, files_below, table, table_with
 from mammolab.data.adapters.rules import require, require_constant
 from mammolab.data.header import (
     UID,
@@ -19,7 +19,7 @@ from mammolab.data.header import (
     view_of,
 )
 from mammolab.data.user_columns import DIGITS_AGE, flag_text, mapped, whole
-from mammolab.data.user_table import RawTable, read_table
+from mammolab.data.user_table import RawTable
 from mammolab.errors import InputError
 
 CARD = Card.read("cmmd")
@@ -44,25 +44,14 @@ def cohort(ids: pd.Series) -> pd.Series:
     return ids.str.extract(r"^(D\d+)-", expand=False).fillna("")
 
 
-def _table(root: Path) -> RawTable | None:
-    for path in sorted(root.glob("*.csv")):
-        try:
-            raw = read_table(path)
-        except InputError:
-            continue
-        if set(raw.cells) >= SIGNATURE:
-            return raw
-    return None
-
-
 def detect(root: Path) -> bool:
     """Whether the folder holds the clinical table as CSV."""
-    return _table(root) is not None
+    return table_with(root, SIGNATURE) is not None
 
 
 def adapt(root: Path) -> Source:
     """Read the table and the headers of all images and lay both out in our tables."""
-    raw = _table(root)
+    raw = table_with(root, SIGNATURE)
     cells = raw.cells.assign(cancer=flag_text(malignant(raw)), age=whole(raw.cells["Age"]))
     for column in ("subtype", "number"):
         cells[column] = whole(cells[column]) if column in cells else ""

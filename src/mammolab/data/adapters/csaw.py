@@ -6,10 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from mammolab.data.adapters.base import Adapter, Card, Source, files_below, mark_absent, table
+from mammolab.data.adapters.base import (
+    Adapter,
+    Card,
+    Source,
+    files_below,
+    mark_absent,
+    table,
+    table_with,
+)
 from mammolab.data.adapters.rules import require, require_constant
 from mammolab.data.user_columns import check_columns, refuse, whole
-from mammolab.data.user_table import RawTable, read_table
 from mammolab.errors import InputError
 from mammolab.schemas import VIEWS
 
@@ -46,7 +53,7 @@ AGAIN = "a second image of this view"
 
 def detect(root: Path) -> bool:
     """Whether the folder holds the table of this data set."""
-    return _table(root) is not None
+    return table_with(root, SIGNATURE) is not None
 
 
 def adapt(root: Path, prevalence: str = "") -> Source:
@@ -56,7 +63,7 @@ def adapt(root: Path, prevalence: str = "") -> Source:
     ----------
     prevalence : share of women with cancer that the weights restore; "" for no weights.
     """
-    raw = _table(root)
+    raw = table_with(root, SIGNATURE)
     check_columns(raw, ("anon_patientid", "exam_year", *WOMAN, *EXAM, *IMAGE))
     given = raw.cells
     cells = given.assign(**{name: whole(given[name]) for name in (*VALID, "exam_year")})
@@ -149,17 +156,6 @@ def check_facts(cells: pd.DataFrame, name: str) -> None:
     )
     require(cells, told & (parts["woman"] == cells["anon_patientid"]), ("anon_filename",),
             f"{name}: anon_filename tells another woman, side or view than its row")  # fmt: skip
-
-
-def _table(root: Path) -> RawTable | None:
-    for path in sorted(root.glob("*.csv")):
-        try:
-            raw = read_table(path)
-        except InputError:
-            continue
-        if set(raw.cells) >= SIGNATURE:
-            return raw
-    return None
 
 
 def _registry(cases: pd.DataFrame, exams: pd.DataFrame) -> pd.DataFrame:

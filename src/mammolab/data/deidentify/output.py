@@ -1,6 +1,5 @@
 """The output folder and, beside the key, what must never lie in it."""
 
-import fcntl
 import json
 import os
 import re
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mammolab.data import index_cache
 from mammolab.data.deidentify.images import FOLDER
 from mammolab.data.deidentify.pseudonyms import Pseudonyms
 from mammolab.data.tables import FILES
@@ -122,11 +122,7 @@ def alone(out: Path, private: Path) -> Iterator[None]:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out} cannot be made: {error.strerror}") from None
-    with (private / "lock").open("w") as lock:
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"another mammolab deidentify is at work in {out}.") from None
+    with index_cache.alone(private):
         yield
 
 
